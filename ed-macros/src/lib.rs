@@ -1,1 +1,79 @@
-//! The macros of `ed`.
+//! The macros of `ed`: [`macro@model`], which names the random variables of a function.
+//!
+//! The macro parses the function (`model/parse.rs`), checks every rule and reports all violations together
+//! (`model/validate.rs`), and writes the function that names its sites (`model/expand.rs`).
+
+mod errors;
+mod model;
+mod paths;
+
+use proc_macro::TokenStream;
+
+/// Names the random variables of a model after their `let` bindings.
+///
+/// A model is an ordinary function that returns a `Result`. Inside it these words are calls whose name is the
+/// variable that they are bound to, and whose error leaves the function, so that no `?` is needed:
+///
+/// | word | what it makes | item in the module of names |
+/// |---|---|---|
+/// | `sample(distribution)` | a random variable, drawn or taken from the tracers | `SiteName` |
+/// | `observe(distribution, value)` | a random variable whose value is known | `SiteName` |
+/// | `deterministic(value)` | a value that the trace records | `SiteName` |
+/// | `factor(log_weight)` | a term of the log-density, in nats | `SiteName` |
+/// | `nested(model(...))` | a sub-model; its sites get the prefix `name/` | `Scope` |
+/// | `plate(size, \|plate\| { ... })` | independent sites, which keep their own names | `PlateName` |
+/// | `subsampled_plate(size, batch, \|plate\| { ... })` | the same on a random batch of the plate | `PlateName` |
+///
+/// # Example
+///
+/// Eight schools: school `j` measured the effect `y[j]` with the standard error `sigma[j]`.
+///
+/// ```ignore
+/// use ed::prelude::*;
+///
+/// /// The effects of coaching, partially pooled.
+/// #[model]
+/// pub fn eight_schools(
+///     sigma: &Var<(usize,), f64>,
+/// ) -> Result<RandomVariable<Normal<(usize,), f64>>> {
+///     let mu = sample(Normal::new(0.0, 5.0)?);
+///     let tau = sample(HalfCauchy::new(5.0)?);
+///     let theta = plate(sigma.len(), |schools| {
+///         let effect = sample(Normal::new(&mu, &tau)?.expand(schools)?);
+///         Ok(effect)
+///     });
+///     let y = sample(Normal::new(&theta, sigma)?);
+///     Ok(y)
+/// }
+///
+/// // The names are items beside the function, so that a misspelt one is a compile error.
+/// let posterior = condition(|| eight_schools(&sigma), [(eight_schools::y, &effects)]);
+/// ```
+///
+/// # Names
+///
+/// Beside the function stands a module of the same name and visibility with one constant for each name:
+/// `eight_schools::mu`, `eight_schools::tau`, … `use path::eight_schools;` imports both. In documentation
+/// a link to the function reads `` [`eight_schools()`] ``, since the bare name is ambiguous. Import the constants
+/// by their path and not by `*`: a constant in scope turns `let mu = ...` into a pattern.
+///
+/// - A word must be all of the right-hand side of a `let` with one name: `let mu = sample(...);`. A type,
+///   `mut` and an own `?` may be added. A raw identifier `r#type` is the name `type`.
+/// - A name is given once on each path through the function. The branches of an `if` or `match` may share
+///   a name, and so share its constant.
+/// - In a `for`, `while` or `loop` a name stands for one site in each turn: `z[0]`, `z[1]`, …, and `z[0][2]`
+///   in nested loops. Its constant is an `IndexedSite` (for `nested`, an `IndexedScope`), whose `at(i)` is the
+///   site of turn `i`. Turns are counted from zero, whatever the loop runs over, and `continue` counts.
+/// - The closure of a `plate` is part of the model. Other closures, `async` blocks and the arguments of macros
+///   cannot contain a word; functions defined in the model are left alone.
+/// - A word is a bare call: `dist.sample(key)` and `rng::sample(key)` mean what they always mean. A function
+///   or closure that is itself called `sample` must be called by a path or under another name.
+///
+/// # Signature
+///
+/// Any free function that is neither `async` nor `const`: generics, lifetimes, bounds, visibility,
+/// documentation and other attributes stay as they are; `#[cfg]` and `#[doc(hidden)]` hold for the names too.
+#[proc_macro_attribute]
+pub fn model(args: TokenStream, item: TokenStream) -> TokenStream {
+    model::attribute(args.into(), item.into()).into()
+}
