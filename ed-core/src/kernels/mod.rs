@@ -1,1 +1,20 @@
-//! `kernels`.
+//! CPU loops over plain slices: no tensors, no tape, no shapes beyond `usize` dims.
+//!
+//! Every loop is written once, generic over the number type ([`Real`]: `f32`, `f64`) and over the
+//! instruction set ([`dispatch::Arch`]), and is compiled for a portable baseline and for x86-64-v3;
+//! the better one is picked at run time. Large inputs are split over rayon threads in fixed chunks,
+//! so a result never depends on the number of threads.
+//!
+//! - [`dispatch`]: instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and
+//!   branch-free elementary functions.
+//! - [`rng`]: counter-based keys, uniforms and normals.
+
+pub mod dispatch;
+pub mod float;
+pub mod math;
+pub mod parallel;
+pub mod rng;
+
+pub use dispatch::{Arch, Kernel, dispatch};
+pub use float::Real;
+pub use rng::Key;

@@ -1,0 +1,201 @@
+//! Branch-free elementary functions that vectorise: range reduction, a polynomial, selects.
+//!
+//! All of them are correct for ±0, ±∞, NaN, subnormal inputs, overflow and underflow. The error
+//! bounds are in units in the last place (ulp) of the result, for `f32` and `f64` alike, and hold at
+//! every [`Arch`]; the tests check them against the C library in twice the precision (`f32`), and
+//! against it within its own rounding (`f64`). The polynomials come from
+//! `tests/golden/gen_coefficients.py`.
+
+use super::dispatch::Arch;
+use super::float::Real;
+
+/// `c[0] + c[1] x + c[2] x² + …` by Horner's rule.
+#[inline(always)]
+fn polynomial<A: Arch, T: Real>(x: T, c: &'static [T]) -> T {
+    let mut value = c[c.len() - 1];
+    for &c in c[..c.len() - 1].iter().rev() {
+        value = value.mul_add::<A>(x, c);
+    }
+    value
+}
+
+/// Bounds `x` from both sides; NaN stays NaN.
+#[inline(always)]
+fn clamp<T: Real>(x: T, low: T, high: T) -> T {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
+/// `(n, r)` with `x = n ln 2 + r` and `|r| ≤ ln 2 / 2`.
+#[inline(always)]
+fn reduce_by_ln_2<A: Arch, T: Real>(x: T) -> (T, T) {
+    let n = (x.mul_add::<A>(T::LOG2_E, T::TABLES.round)) - T::TABLES.round;
+    let r = n.mul_add::<A>(-T::TABLES.ln2_hi, x);
+    (n, n.mul_add::<A>(-T::TABLES.ln2_lo, r))
+}
+
+/// `exp x`: 1 ulp (2 where the result is subnormal).
+#[inline(always)]
+pub fn exp<A: Arch, T: Real>(x: T) -> T {
+    let (n, r) = reduce_by_ln_2::<A, T>(clamp(x, T::TABLES.exp_min, T::TABLES.exp_max));
+    let tail = (r * r).mul_add::<A>(polynomial::<A, T>(r, T::TABLES.exp), r);
+    // Two steps, because 2^n itself may overflow or be subnormal.
+    let half = n.mul_add::<A>(T::HALF, T::TABLES.round) - T::TABLES.round;
+    (T::ONE + tail) * T::exp2_integer(half) * T::exp2_integer(n - half)
+}
+
+/// `exp(x) - 1`: 3 ulp.
+#[inline(always)]
+pub fn expm1<A: Arch, T: Real>(x: T) -> T {
+    let (n, r) = reduce_by_ln_2::<A, T>(clamp(x, -T::TABLES.saturation, T::TABLES.exp_max));
+    let tail = (r * r).mul_add::<A>(polynomial::<A, T>(r, T::TABLES.exp), r);
+    // Half of the scale, because 2^n overflows where the result does not.
+    let scale = T::exp2_integer(n - T::ONE);
+    let value = T::TWO * tail.mul_add::<A>(scale, scale - T::HALF);
+    // Exact for tiny numbers, and keeps the sign of zero.
+    if x.abs() < T::EPSILON * T::HALF { x } else { value }
+}
+
+/// `ln(2^k (1 + f)) + c`, where `√½ ≤ 1 + f < √2` and `c` is a small correction.
+#[inline(always)]
+fn ln_of_parts<A: Arch, T: Real>(k: T, f: T, c: T) -> T {
+    // ln(1 + f) = f - (f²/2 - s (f²/2 + R(s²))), s = f / (2 + f): the leading term is exact (fdlibm).
+    let s = f / (T::TWO + f);
+    let z = s * s;
+    let half_square = T::HALF * f * f;
+    let remainder = z * polynomial::<A, T>(z, T::TABLES.ln);
+    let low = s.mul_add::<A>(half_square + remainder, k.mul_add::<A>(T::TABLES.ln2_lo, c));
+    k * T::TABLES.ln2_hi - ((half_square - low) - f)
+}
+
+/// Natural logarithm: 1 ulp; -∞ at 0, NaN below.
+#[inline(always)]
+pub fn ln<A: Arch, T: Real>(x: T) -> T {
+    let subnormal = x < T::MIN_POSITIVE;
+    let scaled = if subnormal { x * T::TABLES.subnormal_scale } else { x };
+    let (k, m) = scaled.decompose();
+    let k = if subnormal { k - T::TABLES.subnormal_exponent } else { k };
+    ln_edges(x, ln_of_parts::<A, T>(k, m - T::ONE, T::ZERO))
+}
+
+/// `ln x` for a positive, normal, finite `x`; no meaning elsewhere.
+#[inline(always)]
+pub fn ln_positive<A: Arch, T: Real>(x: T) -> T {
+    let (k, m) = x.decompose();
+    ln_of_parts::<A, T>(k, m - T::ONE, T::ZERO)
+}
+
+#[inline(always)]
+fn ln_edges<T: Real>(x: T, value: T) -> T {
+    let value = if x < T::INFINITY { value } else { x };
+    let value = if x < T::ZERO { T::NAN } else { value };
+    if x == T::ZERO { T::NEG_INFINITY } else { value }
+}
+
+/// `ln(1 + x)`: 2 ulp; -∞ at -1, NaN below.
+#[inline(always)]
+pub fn ln_1p<A: Arch, T: Real>(x: T) -> T {
+    let u = T::ONE + x;
+    // What the sum has rounded away.
+    let lost = if x > T::ONE { T::ONE - (u - x) } else { x - (u - T::ONE) };
+    let (k, m) = u.decompose();
+    let value = ln_edges(u, ln_of_parts::<A, T>(k, m - T::ONE, lost / u));
+    if x.abs() < T::EPSILON * T::HALF { x } else { value }
+}
+
+/// Hyperbolic tangent: 4 ulp.
+#[inline(always)]
+pub fn tanh<A: Arch, T: Real>(x: T) -> T {
+    let doubled = clamp(T::TWO * x.abs(), T::ZERO, T::TABLES.saturation);
+    let e = expm1::<A, T>(doubled);
+    (e / (e + T::TWO)).copysign(x)
+}
+
+/// Logistic function `1 / (1 + exp(-x))`: 3 ulp.
+#[inline(always)]
+pub fn sigmoid<A: Arch, T: Real>(x: T) -> T {
+    let e = exp::<A, T>(-x.abs());
+    let top = if x >= T::ZERO { T::ONE } else { e };
+    top / (T::ONE + e)
+}
+
+/// `ln(1 + exp(x))`: 3 ulp.
+#[inline(always)]
+pub fn softplus<A: Arch, T: Real>(x: T) -> T {
+    let rest = ln_1p::<A, T>(exp::<A, T>(-x.abs()));
+    if x > T::ZERO { x + rest } else { rest }
+}
+
+/// `ln sigmoid(x) = -softplus(-x)`: 3 ulp.
+#[inline(always)]
+pub fn log_sigmoid<A: Arch, T: Real>(x: T) -> T {
+    -softplus::<A, T>(-x)
+}
+
+/// `erf x` for `|x| ≤ 1`.
+#[inline(always)]
+fn erf_small<A: Arch, T: Real>(x: T) -> T {
+    x * polynomial::<A, T>(x * x, T::TABLES.erf)
+}
+
+/// `erfc x` for `x ≥ 0.45`.
+#[inline(always)]
+fn erfc_large<A: Arch, T: Real>(x: T) -> T {
+    // (1 + 2x) exp(x²) erfc(x) is smooth in t = (x - K) / (x + K) on the whole half-line
+    // (Shepherd and Laframboise 1981, Mathematics of Computation 36, section 2).
+    let x = clamp(x, T::ZERO, T::from_f64(28.0));
+    let k = T::from_f64(3.75);
+    let t = (x - k) / (x + k);
+    let scaled = polynomial::<A, T>(t, T::TABLES.erfc) / x.mul_add::<A>(T::TWO, T::ONE);
+    // exp(-x²) needs x² to more bits than a number holds: square = high + low.
+    let square = x * x;
+    let high = x.high_half();
+    let low = x - high;
+    let lost = ((high * high - square) + T::TWO * high * low) + low * low;
+    let e = exp::<A, T>(-square);
+    (e - e * lost) * scaled
+}
+
+/// Error function: 3 ulp.
+#[inline(always)]
+pub fn erf<A: Arch, T: Real>(x: T) -> T {
+    let size = x.abs();
+    let large = (T::ONE - erfc_large::<A, T>(size)).copysign(x);
+    if size > T::ONE { large } else { erf_small::<A, T>(x) }
+}
+
+/// Complementary error function `1 - erf(x)`: 8 ulp; 0 where it underflows.
+#[inline(always)]
+pub fn erfc<A: Arch, T: Real>(x: T) -> T {
+    let size = x.abs();
+    let tail = erfc_large::<A, T>(size);
+    let far = if x < T::ZERO { T::TWO - tail } else { tail };
+    let near = T::ONE - erf_small::<A, T>(x);
+    if x >= T::HALF || x < -T::ONE { far } else { near }
+}
+
+/// `(cos 2πa, sin 2πa)` for `|a| ≤ 1/8`: 1 ulp of 1.
+#[inline(always)]
+pub fn cos_sin_octant<A: Arch, T: Real>(a: T) -> (T, T) {
+    let z = a * a;
+    let cos = z.mul_add::<A>(polynomial::<A, T>(z, T::TABLES.cos_turn), T::ONE);
+    (cos, a * polynomial::<A, T>(z, T::TABLES.sin_turn))
+}
+
+/// `x^n` by repeated squaring.
+#[inline(always)]
+pub fn powi<T: Real>(x: T, n: u32) -> T {
+    let (mut value, mut square, mut n) = (T::ONE, x, n);
+    while n > 0 {
+        if n & 1 == 1 {
+            value *= square;
+        }
+        square *= square;
+        n >>= 1;
+    }
+    value
+}
+
+#[cfg(test)]
+#[path = "math_tests.rs"]
+mod tests;
