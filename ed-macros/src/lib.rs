@@ -53,10 +53,13 @@ use proc_macro::TokenStream;
 /// # Names
 ///
 /// Beside the function stands a module of the same name and visibility with one constant for each name:
-/// `eight_schools::mu`, `eight_schools::tau`, … `use path::eight_schools;` imports both. In documentation
-/// a link to the function reads `` [`eight_schools()`] ``, since the bare name is ambiguous. Import the constants
-/// by their path and not by `*`: a constant in scope turns `let mu = ...` into a pattern.
+/// `eight_schools::mu`, `eight_schools::tau`, … `use path::eight_schools;` imports both.
 ///
+/// - In documentation a link to the function reads `` [`eight_schools()`] ``, since the bare name is ambiguous.
+/// - Name the constants by their path and do not import them: a constant `mu` in scope makes `let mu = ...`
+///   a pattern.
+/// - Two modules of one name cannot meet: in `mod radon;`, whose file has the model `radon`, give one of them
+///   another name, or call the model `radon::radon`.
 /// - A word must be all of the right-hand side of a `let` with one name: `let mu = sample(...);`. A type,
 ///   `mut` and an own `?` may be added. A raw identifier `r#type` is the name `type`.
 /// - A name is given once on each path through the function. The branches of an `if` or `match` may share

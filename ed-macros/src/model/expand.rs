@@ -5,10 +5,15 @@ use super::validate::Site;
 use crate::paths;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use std::mem;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{AttrStyle, Attribute, Block, Expr, ExprBlock, Ident, Item, ItemFn, Local, Pat, parse_quote};
+use syn::{
+    AttrStyle, Attribute, Block, Expr, ExprBlock, Ident, Item, ItemFn, Local, Pat, Stmt, parse_quote,
+    parse_quote_spanned,
+};
 
 /// The function with its words named, and the module of its names.
 pub fn model(input: Input, sites: &[Site]) -> TokenStream {
@@ -161,6 +166,15 @@ impl Namer {
     }
 }
 
+/// A statement that uses the variable which `local` names and does nothing.
+fn usage(local: &Local) -> Option<Stmt> {
+    let binding = Binding::of(local)?;
+    let name = binding.name()?;
+    let cfg = local.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let span = paths::generated(name.span());
+    Some(parse_quote_spanned!(span=> #(#cfg)* let _ = &#name;))
+}
+
 /// The variable of a counted loop, and the attributes that stood on the loop.
 struct Counter {
     variable: Ident,
@@ -177,6 +191,22 @@ impl Counter {
 }
 
 impl VisitMut for Namer {
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        let mut stmts = Vec::with_capacity(block.stmts.len());
+        for mut stmt in mem::take(&mut block.stmts) {
+            // The name is used as a site even if the variable is not. Allowing unused variables instead would
+            // allow them in the whole closure of a plate.
+            let usage = match &stmt {
+                Stmt::Local(local) => usage(local),
+                _ => None,
+            };
+            self.visit_stmt_mut(&mut stmt);
+            stmts.push(stmt);
+            stmts.extend(usage);
+        }
+        block.stmts = stmts;
+    }
+
     fn visit_local_mut(&mut self, local: &mut Local) {
         visit_mut::visit_local_mut(self, local);
         let Some(binding) = Binding::of(local) else { return };
@@ -185,8 +215,8 @@ impl VisitMut for Namer {
         if let Some(init) = &mut local.init {
             *init.expr = Expr::Verbatim(call);
         }
-        // The name is used as a site even if the variable is not, and a plate or factor may be a unit.
-        local.attrs.push(parse_quote!(#[allow(unused_variables, clippy::let_unit_value)]));
+        // A factor or plate may be a unit, and still needs its name.
+        local.attrs.push(parse_quote!(#[allow(clippy::let_unit_value)]));
     }
 
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
@@ -197,7 +227,7 @@ impl VisitMut for Namer {
                 let pattern = &each.pat;
                 *each.pat = Pat::Verbatim(quote!((#index, #pattern)));
                 let items = &each.expr;
-                let span = Span::mixed_site();
+                let span = paths::generated(items.span());
                 *each.expr = Expr::Verbatim(quote_spanned! {span=>
                     ::core::iter::Iterator::enumerate(::core::iter::IntoIterator::into_iter(#items))
                 });

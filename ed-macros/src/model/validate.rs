@@ -199,6 +199,39 @@ impl Body {
         self.loops -= indexed;
     }
 
+    /// Checks a `let` that names something.
+    fn visit_binding(&mut self, local: &Local, binding: &Binding<'_>) {
+        let Call { word, ident, .. } = binding.call;
+        let text = word.text();
+        match (self.forbidden, binding.name()) {
+            (Some(place), _) => self.errors.push(ident.span(), place.message(text)),
+            (None, Some(name)) => self.register(name, word),
+            (None, None) => {
+                let makes = word.makes();
+                let message = match binding.pattern {
+                    Pat::Wild(_) => {
+                        format!("{makes} needs a name, which `_` is not: write `let name = {text}(...);`")
+                    }
+                    _ => format!(
+                        "{makes} needs one name, not a pattern: write `let name = {text}(...);` \
+                         and take it apart after that"
+                    ),
+                };
+                self.errors.push_spanned(binding.pattern, message);
+            }
+        }
+        self.check_arguments(&binding.call);
+        self.visit_arguments(&binding.call);
+        if let Some((token, _)) = local.init.as_ref().and_then(|init| init.diverge.as_ref()) {
+            self.errors.push(
+                token.span,
+                format!(
+                    "`{text}` always gives a value, so there is no `else`: write `let name = {text}(...);`"
+                ),
+            );
+        }
+    }
+
     /// Visits a `let` that names nothing.
     fn visit_plain(&mut self, local: &Local) {
         let Some(init) = &local.init else { return };
@@ -243,38 +276,14 @@ impl Body {
 
 impl<'ast> Visit<'ast> for Body {
     fn visit_local(&mut self, local: &'ast Local) {
-        let Some(binding) = Binding::of(local) else {
-            self.visit_plain(local);
-            return;
-        };
-        let Call { word, ident, .. } = binding.call;
-        let text = word.text();
-        match (self.forbidden, binding.name()) {
-            (Some(place), _) => self.errors.push(ident.span(), place.message(text)),
-            (None, Some(name)) => self.register(name, word),
-            (None, None) => {
-                let makes = word.makes();
-                let message = match binding.pattern {
-                    Pat::Wild(_) => {
-                        format!("{makes} needs a name, which `_` is not: write `let name = {text}(...);`")
-                    }
-                    _ => format!(
-                        "{makes} needs one name, not a pattern: write `let name = {text}(...);` \
-                         and take it apart after that"
-                    ),
-                };
-                self.errors.push_spanned(binding.pattern, message);
-            }
+        let before = self.paths.now().clone();
+        match Binding::of(local) {
+            Some(binding) => self.visit_binding(local, &binding),
+            None => self.visit_plain(local),
         }
-        self.check_arguments(&binding.call);
-        self.visit_arguments(&binding.call);
-        if let Some((token, _)) = local.init.as_ref().and_then(|init| init.diverge.as_ref()) {
-            self.errors.push(
-                token.span,
-                format!(
-                    "`{text}` always gives a value, so there is no `else`: write `let name = {text}(...);`"
-                ),
-            );
+        // `#[cfg(...)] let x` and `#[cfg(not(...))] let x` are alternatives; which one there is, is not known here.
+        if local.attrs.iter().any(|attr| attr.path().is_ident("cfg")) {
+            self.paths.replace(before);
         }
     }
 

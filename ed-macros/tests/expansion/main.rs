@@ -247,6 +247,45 @@ fn branches_may_share_a_name() {
 }
 
 #[test]
+fn statements_of_other_configurations_may_share_a_name() {
+    #[model]
+    fn configured() -> Result<f64> {
+        #[cfg(test)]
+        let x = sample(1.0);
+        #[cfg(not(test))]
+        let x = observe(2.0, &3.0);
+        #[cfg(any())]
+        let absent = sample(x);
+        Ok(0.0)
+    }
+    assert_eq!(names_of(configured).1, ["sample x"]);
+}
+
+#[test]
+fn a_return_leaves_the_closure_of_a_plate_and_not_the_model() {
+    #[model]
+    fn leaves() -> Result<f64> {
+        let rows = plate(2, |rows| {
+            if rows > 5 {
+                return Ok(0.0);
+            }
+            let Some(scale) = Some(2.0) else {
+                let w = sample(0.0);
+                return Ok(w);
+            };
+            let w = sample(scale);
+            Ok(w)
+        });
+        let after = sample(rows);
+        Ok(after)
+    }
+    assert_eq!(
+        names_of(leaves),
+        (Ok(2.0), ["plate rows", "sample w", "sample after"].map(str::to_owned).to_vec())
+    );
+}
+
+#[test]
 fn a_path_that_breaks_may_share_a_name_with_the_rest_of_the_turn() {
     #[model]
     fn early() -> Result<()> {

@@ -59,4 +59,31 @@ fn of_two_kinds() -> Result<(), String> {
     Ok(())
 }
 
+#[model]
+fn after_a_plate_that_returned_early(c: bool) -> Result<f64, String> {
+    let rows = plate(3, |rows| {
+        if c {
+            let w = sample(1.0);
+            return Ok(w);
+        }
+        Ok(rows)
+    });
+    let w = sample(rows);
+    Ok(w)
+}
+
+#[model]
+fn in_a_condition(c: bool) -> Result<f64, String> {
+    let picked = if {
+        let x = sample(1.0);
+        x > 0.0
+    } {
+        let x = sample(1.0);
+        x
+    } else {
+        1.0
+    };
+    Ok(picked)
+}
+
 fn main() {}
