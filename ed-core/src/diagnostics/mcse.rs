@@ -36,7 +36,7 @@ pub fn mcse_sd<C: AsRef<[f64]>>(chains: &[C]) -> f64 {
 /// position; NaN unless `0 < probability < 1`. Vehtari et al. (2021), section 4.4; agrees with
 /// `arviz.mcse(method="quantile")`.
 pub fn mcse_quantile<C: AsRef<[f64]>>(chains: &[C], probability: f64) -> f64 {
-    if !usable(chains) || !(probability > 0.0 && probability < 1.0) {
+    if !(usable(chains) && probability > 0.0 && probability < 1.0) {
         return f64::NAN;
     }
     /// Φ(-1) as printed in the paper.

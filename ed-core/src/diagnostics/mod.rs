@@ -11,29 +11,52 @@
 //! | did momentum resampling explore the energies? | [`bfmi`] |
 //! | where is the mass? | [`quantile`], [`hdi`] |
 //! | all of it for a whole model | [`Summary`] |
-//! | are predicted probabilities right? | [`calibration`] |
+//! | are predicted probabilities right? | [`calibration`], [`auroc`] |
+//! | is it the data or the model that is unsure? | [`entropy_split`] |
+//! | are predicted numbers right? | [`rmse`], [`mixture_log_likelihood`], [`interval_coverage`] |
+//! | the same draws in ArviZ | [`write_cmdstan_csv`] |
 //!
 //! A diagnostic that is not defined for its input is NaN, never a guess: fewer than four draws a chain,
 //! chains of unequal length, a draw that is not finite, or draws that are all equal (a sampler that never
 //! moved has no measurable autocorrelation).
 
+mod auroc;
 mod autocorrelation;
 mod bfmi;
+pub mod calibration;
 mod chains;
+mod error;
 mod ess;
 mod hdi;
+mod interchange;
 mod mcse;
+mod probabilities;
 mod quantile;
 mod rank_normal;
+mod regression;
 mod rhat;
+mod summary;
+mod uncertainty;
 
+pub use auroc::auroc;
 pub use autocorrelation::{autocorrelation, autocovariance};
 pub use bfmi::bfmi;
+pub use error::DiagnosticsError;
 pub use ess::{ess_bulk, ess_mean, ess_quantile, ess_tail};
 pub use hdi::hdi;
+pub use interchange::write_cmdstan_csv;
 pub use mcse::{mcse_mean, mcse_quantile, mcse_sd};
 pub use quantile::quantile;
+pub use regression::{
+    gaussian_log_likelihood, interval_coverage, log_mean_exp, mixture_log_likelihood, rmse,
+};
 pub use rhat::rhat;
+pub use summary::{Summary, SummaryRow};
+pub use uncertainty::{EntropySplit, entropy_split};
 
+#[cfg(test)]
+mod calibration_tests;
+#[cfg(test)]
+mod summary_tests;
 #[cfg(test)]
 mod tests;

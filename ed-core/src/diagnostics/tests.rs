@@ -26,7 +26,9 @@ fn assert_golden(case: &Value, key: &str, ours: f64, golden: &Value) {
     }
 }
 
-fn agree(diagnostics: &[(&str, fn(&[Vec<f64>]) -> f64)]) {
+type Diagnostic = fn(&[Vec<f64>]) -> f64;
+
+fn agree(diagnostics: &[(&str, Diagnostic)]) {
     for case in goldens() {
         for (key, diagnostic) in diagnostics {
             assert_golden(&case, key, diagnostic(&chains(&case)), &case[key]);
