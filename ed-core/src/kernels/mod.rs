@@ -8,14 +8,12 @@
 //! - [`dispatch`]: instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and
 //!   branch-free elementary functions.
 //! - [`rng`]: counter-based keys, uniforms and normals.
-//! - [`special`]: special functions of one `f64`.
 
 pub mod dispatch;
 pub mod float;
 pub mod math;
 pub mod parallel;
 pub mod rng;
-pub mod special;
 
 pub use dispatch::{Arch, Kernel, dispatch};
 pub use float::Real;

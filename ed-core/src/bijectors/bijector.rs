@@ -1,0 +1,66 @@
+//! What a bijector is: an invertible, differentiable map with a known Jacobian determinant.
+
+use std::fmt::Debug;
+
+use crate::error::Result;
+use crate::ops::reduce;
+use crate::tensor::{Dims, Float, Value};
+
+/// An invertible map between tensors, with the log-determinant of its Jacobian.
+///
+/// The map acts on the last [`event_rank`](Bijector::event_rank) axes jointly and on the axes before them
+/// independently, so that a log-determinant (in nats) has the sizes of the axes before them.
+/// `inverse_and_log_det` gives that of the inverse, the negative of the forward one at the same pair of points.
+pub trait Bijector<E: Float>: Debug + Send + Sync {
+    /// Number of axes that are transformed jointly: 0 for an elementwise map.
+    fn event_rank(&self) -> usize {
+        0
+    }
+
+    /// `y = f(x)` and `ln |det ∂y/∂x|`.
+    ///
+    /// # Errors
+    /// The error of an operation that failed on the way to `x`.
+    fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)>;
+
+    /// `x = f⁻¹(y)` and `ln |det ∂x/∂y|`.
+    ///
+    /// # Errors
+    /// The error of an operation that failed on the way to `y`.
+    fn inverse_and_log_det(&self, y: &Value<E>) -> Result<(Value<E>, Value<E>)>;
+
+    /// `y = f(x)` and the sum of all its log-determinants, one number.
+    ///
+    /// # Errors
+    /// As [`Bijector::forward_and_log_det`].
+    fn forward_and_log_det_sum(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
+        let (y, log_det) = self.forward_and_log_det(x)?;
+        Ok((y, reduce::sum(&log_det)))
+    }
+
+    /// `y = f(x)`.
+    ///
+    /// # Errors
+    /// As [`Bijector::forward_and_log_det`].
+    fn forward(&self, x: &Value<E>) -> Result<Value<E>> {
+        Ok(self.forward_and_log_det(x)?.0)
+    }
+
+    /// `x = f⁻¹(y)`.
+    ///
+    /// # Errors
+    /// As [`Bijector::inverse_and_log_det`].
+    fn inverse(&self, y: &Value<E>) -> Result<Value<E>> {
+        Ok(self.inverse_and_log_det(y)?.0)
+    }
+
+    /// Sizes of `f(x)` for sizes of `x`.
+    fn forward_dims(&self, dims: Dims) -> Dims {
+        dims
+    }
+
+    /// Sizes of `f⁻¹(y)` for sizes of `y`.
+    fn inverse_dims(&self, dims: Dims) -> Dims {
+        dims
+    }
+}

@@ -1,0 +1,114 @@
+//! What a distribution is: two obligatory methods, and all that follows from them.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use dfdx::shapes::Shape;
+
+use crate::bijectors::Constraint;
+use crate::error::{Error, Result};
+use crate::kernels::rng::Key;
+use crate::tensor::{Dims, Float, Value, Var};
+
+/// A probability distribution over tensors of one shape.
+///
+/// A draw has shape `[batch…, event…]`: independent draws along the batch axes, one joint draw along the event axes.
+/// Values of discrete distributions are whole numbers in the same floating-point type.
+///
+/// Only `sample` and `log_prob` need more than a line; a quantity without a closed form keeps its default, which is an
+/// error that says so.
+pub trait Distribution: Clone + Debug + Send + Sync + 'static {
+    /// Precision of parameters and draws.
+    type Elem: Float;
+    /// Shape of the independent draws.
+    type Batch: Shape;
+    /// Shape of one draw: batch axes, then event axes.
+    type Shape: Shape;
+
+    /// The distribution's name.
+    const NAME: &'static str;
+
+    /// Whether draws are whole numbers.
+    const DISCRETE: bool = false;
+
+    /// Whether the gradient of a draw by the parameters is known (`∂x/∂θ` for `x = g(θ, ε)`).
+    const PATHWISE: bool = false;
+
+    /// Shape of a draw: `[batch…, event…]`.
+    fn shape(&self) -> Self::Shape;
+
+    /// Shape of the independent draws: `[batch…]`.
+    fn batch_shape(&self) -> Self::Batch;
+
+    /// Where the density is not zero.
+    fn support(&self) -> Constraint<Self::Elem>;
+
+    /// A draw, a function of the key alone. Where [`Distribution::PATHWISE`], gradients flow to the parameters.
+    ///
+    /// # Errors
+    /// The error of an operation that failed on the way to a parameter, or [`Error::Undefined`] where a distribution
+    /// cannot be drawn from.
+    fn sample(&self, key: Key) -> Result<Var<Self::Shape, Self::Elem>>;
+
+    /// Log-density (or log-mass) in nats, one number for each independent draw: `[batch…, event…] → [batch…]`.
+    /// Minus infinity outside the support.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a run-time axis of `value` differs, or the error of an operation that failed before.
+    fn log_prob(&self, value: &Var<Self::Shape, Self::Elem>) -> Result<Var<Self::Batch, Self::Elem>>;
+
+    /// The sum of [`Distribution::log_prob`], as one operation where there is one.
+    ///
+    /// # Errors
+    /// As [`Distribution::log_prob`].
+    fn log_prob_sum(&self, value: &Var<Self::Shape, Self::Elem>) -> Result<Var<(), Self::Elem>> {
+        self.log_prob(value)?.sum().check()
+    }
+
+    /// Expectation, in the shape of a draw.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] where there is none in closed form.
+    fn mean(&self) -> Result<Var<Self::Shape, Self::Elem>> {
+        Err(undefined::<Self>("mean in closed form", "average draws instead"))
+    }
+
+    /// Variance of each element, in the shape of a draw.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] where there is none in closed form.
+    fn variance(&self) -> Result<Var<Self::Shape, Self::Elem>> {
+        Err(undefined::<Self>("variance in closed form", "estimate it from draws instead"))
+    }
+
+    /// Entropy in nats: `[batch…]`.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] where there is none in closed form.
+    fn entropy(&self) -> Result<Var<Self::Batch, Self::Elem>> {
+        Err(undefined::<Self>("entropy in closed form", "average -log_prob over draws instead"))
+    }
+
+    /// `KL(self ‖ other)` in nats, summed over the batch, where it has a closed form; see [`KlTo`](super::KlTo).
+    fn kl_to(&self, other: &dyn Any) -> Option<Result<Value<Self::Elem>>> {
+        let _ = other;
+        None
+    }
+
+    /// Checks that a value has the shape of a draw.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if not.
+    fn check_shape(&self, value: &Var<Self::Shape, Self::Elem>) -> Result<()> {
+        let (expected, got) = (Dims::of(&self.shape()), value.dims());
+        value.value().check()?;
+        if expected != got {
+            return Err(Error::Shape { op: Self::NAME, expected: expected.to_string(), got });
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn undefined<D: Distribution>(what: &'static str, instead: &'static str) -> Error {
+    Error::Undefined { of: D::NAME, what, instead }
+}

@@ -1,0 +1,172 @@
+//! A distribution whose type is forgotten: what sites and handlers carry.
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use super::distribution::Distribution;
+use crate::bijectors::Bijector;
+use crate::error::{Error, Result};
+use crate::kernels::rng::Key;
+use crate::tensor::{AnyVar, Dims, Float, Value};
+
+/// [`Distribution`] without its types. Implemented for every distribution; not for implementing by hand.
+pub trait AnyDistribution: Debug + Send + Sync {
+    /// The distribution's name.
+    fn name(&self) -> &'static str;
+    /// Precision of draws: `"f32"` or `"f64"`.
+    fn precision(&self) -> &'static str;
+    /// Whether draws are whole numbers.
+    fn is_discrete(&self) -> bool;
+    /// Whether gradients flow from a draw to the parameters.
+    fn is_pathwise(&self) -> bool;
+    /// Sizes of a draw: batch axes, then event axes.
+    fn dims(&self) -> Dims;
+    /// Sizes of the batch axes.
+    fn batch_dims(&self) -> Dims;
+    /// A draw. See [`Distribution::sample`].
+    ///
+    /// # Errors
+    /// As there.
+    fn sample(&self, key: Key) -> Result<AnyVar>;
+    /// Log-density of each independent draw. See [`Distribution::log_prob`].
+    ///
+    /// # Errors
+    /// As there, and [`Error::Precision`].
+    fn log_prob(&self, value: &AnyVar) -> Result<AnyVar>;
+    /// Summed log-density. See [`Distribution::log_prob_sum`].
+    ///
+    /// # Errors
+    /// As [`AnyDistribution::log_prob`].
+    fn log_prob_sum(&self, value: &AnyVar) -> Result<AnyVar>;
+    /// Expectation. See [`Distribution::mean`].
+    ///
+    /// # Errors
+    /// As there.
+    fn mean(&self) -> Result<AnyVar>;
+    /// Variance. See [`Distribution::variance`].
+    ///
+    /// # Errors
+    /// As there.
+    fn variance(&self) -> Result<AnyVar>;
+    /// Entropy of each independent draw. See [`Distribution::entropy`].
+    ///
+    /// # Errors
+    /// As there.
+    fn entropy(&self) -> Result<AnyVar>;
+    /// `KL(self ‖ other)`, summed, where it has a closed form.
+    fn kl_to(&self, other: &dyn AnyDistribution) -> Option<Result<AnyVar>>;
+    /// Checks precision, shape and support of a value.
+    ///
+    /// # Errors
+    /// [`Error::Precision`], [`Error::Shape`] or [`Error::Value`].
+    fn check(&self, value: &AnyVar) -> Result<()>;
+    /// Sizes of the unconstrained values that stand for a draw.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] where the support is discrete.
+    fn unconstrained_dims(&self) -> Result<Dims>;
+    /// From unconstrained numbers to a value in the support, and the summed log-determinant of the map.
+    ///
+    /// # Errors
+    /// As [`AnyDistribution::unconstrained_dims`].
+    fn constrain(&self, unconstrained: &AnyVar) -> Result<(AnyVar, AnyVar)>;
+    /// From a value in the support to the unconstrained numbers that stand for it.
+    ///
+    /// # Errors
+    /// As [`AnyDistribution::unconstrained_dims`].
+    fn unconstrain(&self, value: &AnyVar) -> Result<AnyVar>;
+    /// The distribution, for asking its type.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<D: Distribution> AnyDistribution for D {
+    fn name(&self) -> &'static str {
+        D::NAME
+    }
+
+    fn precision(&self) -> &'static str {
+        D::Elem::NAME
+    }
+
+    fn is_discrete(&self) -> bool {
+        D::DISCRETE
+    }
+
+    fn is_pathwise(&self) -> bool {
+        D::PATHWISE
+    }
+
+    fn dims(&self) -> Dims {
+        Dims::of(&self.shape())
+    }
+
+    fn batch_dims(&self) -> Dims {
+        Dims::of(&self.batch_shape())
+    }
+
+    fn sample(&self, key: Key) -> Result<AnyVar> {
+        Ok(Distribution::sample(self, key)?.into())
+    }
+
+    fn log_prob(&self, value: &AnyVar) -> Result<AnyVar> {
+        Ok(Distribution::log_prob(self, &value.typed()?)?.into())
+    }
+
+    fn log_prob_sum(&self, value: &AnyVar) -> Result<AnyVar> {
+        Ok(Distribution::log_prob_sum(self, &value.typed()?)?.into())
+    }
+
+    fn mean(&self) -> Result<AnyVar> {
+        Ok(Distribution::mean(self)?.into())
+    }
+
+    fn variance(&self) -> Result<AnyVar> {
+        Ok(Distribution::variance(self)?.into())
+    }
+
+    fn entropy(&self) -> Result<AnyVar> {
+        Ok(Distribution::entropy(self)?.into())
+    }
+
+    fn kl_to(&self, other: &dyn AnyDistribution) -> Option<Result<AnyVar>> {
+        Some(Distribution::kl_to(self, other.as_any())?.map(Float::into_any))
+    }
+
+    fn check(&self, value: &AnyVar) -> Result<()> {
+        let value = value.as_value::<D::Elem>().map_err(|error| match error {
+            Error::Precision { expected, got, .. } => Error::Precision { of: D::NAME.into(), expected, got },
+            other => other,
+        })?;
+        let expected = AnyDistribution::dims(self);
+        if *value.dims() != expected {
+            return Err(Error::Shape { op: D::NAME, expected: expected.to_string(), got: *value.dims() });
+        }
+        self.support().check(D::NAME, value)
+    }
+
+    fn unconstrained_dims(&self) -> Result<Dims> {
+        Ok(bijector(self)?.inverse_dims(AnyDistribution::dims(self)))
+    }
+
+    fn constrain(&self, unconstrained: &AnyVar) -> Result<(AnyVar, AnyVar)> {
+        let unconstrained: &Value<D::Elem> = unconstrained.as_value()?;
+        let (value, log_det) = bijector(self)?.forward_and_log_det_sum(unconstrained)?;
+        Ok((Float::into_any(value), Float::into_any(log_det)))
+    }
+
+    fn unconstrain(&self, value: &AnyVar) -> Result<AnyVar> {
+        Ok(Float::into_any(bijector(self)?.inverse(value.as_value()?)?))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn bijector<D: Distribution>(distribution: &D) -> Result<Box<dyn Bijector<D::Elem>>> {
+    crate::bijectors::biject_to(&distribution.support()).ok_or(Error::Undefined {
+        of: D::NAME,
+        what: "map from unconstrained numbers onto its support",
+        instead: "a discrete random variable has to be observed, or summed out of the model",
+    })
+}

@@ -1,0 +1,56 @@
+//! `condition`: some random variables are data.
+
+use std::rc::Rc;
+
+use super::handled::{Handled, Handler};
+use crate::error::Result;
+use crate::model::Model;
+use crate::trace::{Kind, Next, Site, Tracer, Values};
+
+/// See [`condition`].
+#[derive(Clone, Debug)]
+pub struct Condition {
+    values: Values,
+}
+
+/// The model with some of its random variables observed.
+///
+/// Their distributions stay; only their values are set. A value of the wrong shape, of the wrong precision or outside
+/// of the support is an error that names the site.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+///
+/// #[model]
+/// fn coin() -> Result<RandomVariable<Normal<(), f64>>> {
+///     let x = sample(Normal::new(0.0, 1.0)?);
+///     let y = sample(Normal::new(&x, 1e-8)?);
+///     Ok(y)
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let observed = condition(coin, values![coin::x = Var::<(), f64>::scalar(5.0)]);
+/// let y = seed(0, || observed.run())?;
+/// approx::assert_abs_diff_eq!(y.item()?, 5.0, epsilon = 1e-6);
+/// # Ok(()) }
+/// ```
+pub fn condition<M: Model>(model: M, values: Values) -> Handled<M, Condition> {
+    Handled::new(model, Condition { values })
+}
+
+impl Handler for Condition {
+    fn tracer(&self) -> Rc<dyn Tracer> {
+        Rc::new(self.clone())
+    }
+}
+
+impl Tracer for Condition {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        if let Some(value) = site.name.as_ref().and_then(|name| self.values.get(name.as_str())) {
+            site.value = Some(value.clone());
+            site.kind = Kind::Observed;
+        }
+        next.forward(site)
+    }
+}

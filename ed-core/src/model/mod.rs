@@ -1,0 +1,6 @@
+//! Models as values: running them, and what is computed from a whole model.
+
+#[allow(clippy::module_inception)]
+mod model;
+
+pub use model::Model;

@@ -1,0 +1,23 @@
+//! What a model is: a program that samples.
+
+use crate::error::Result;
+
+/// A program whose random variables inference may ask for: any `|| f(…)` that returns a [`Result`], and what handlers
+/// make of one.
+pub trait Model {
+    /// What the program returns.
+    type Output;
+
+    /// Runs the program under the tracers in force.
+    ///
+    /// # Errors
+    /// The program's.
+    fn run(&self) -> Result<Self::Output>;
+}
+
+impl<F: Fn() -> Result<T>, T> Model for F {
+    type Output = T;
+    fn run(&self) -> Result<T> {
+        self()
+    }
+}

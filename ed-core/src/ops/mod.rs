@@ -1,0 +1,11 @@
+//! Differentiable operations: the one module that knows both the tape and the kernels.
+//!
+//! Each operation is a small struct that implements [`Op`](crate::tensor::Op) and a function that applies it. Nothing above this module
+//! can tell on which device it ran.
+
+pub(crate) mod density;
+pub(crate) mod elementwise;
+pub(crate) mod layout;
+pub(crate) mod linalg;
+pub(crate) mod loops;
+pub(crate) mod reduce;

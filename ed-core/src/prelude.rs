@@ -1,0 +1,17 @@
+//! The names that a first program needs.
+
+#[doc(no_inline)]
+pub use crate::{
+    Error, RandomVariable, Result, SiteName,
+    bijectors::{Bijector, Constraint},
+    distributions::*,
+    handlers::*,
+    kernels::rng::Key,
+    model,
+    model::Model,
+    tensor::{AnyVar, Float, Gradients, Tape, Var},
+    trace::{Kind, Next, Site, Trace, Tracer, Values, nested_as, observe_as, sample, sample_as, with_tracer},
+    values,
+};
+#[doc(no_inline)]
+pub use dfdx::shapes::{Axis, Const};

@@ -1,0 +1,118 @@
+//! A tensor whose shape is known at run time only: what the operations work on.
+
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use super::dims::Dims;
+use super::float::Float;
+use super::tape::{self, Node};
+use crate::error::{Error, Result};
+
+/// Numbers in row-major order, their dims, their place on a tape, and possibly a fault.
+///
+/// [`Var`](super::Var) is a `Value` with a typed shape; [`AnyVar`](super::AnyVar) one without a typed precision.
+#[derive(Clone, Debug)]
+pub struct Value<E: Float> {
+    data: Arc<Buffer<E>>,
+    dims: Dims,
+    node: Node,
+    fault: Option<Arc<Error>>,
+}
+
+impl<E: Float> Value<E> {
+    pub(crate) fn new(data: Arc<Buffer<E>>, dims: Dims) -> Value<E> {
+        debug_assert_eq!(data.len(), dims.num_elements());
+        Value { data, dims, node: Node::NONE, fault: None }
+    }
+
+    /// A value from its numbers.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are as many numbers as the dims say.
+    pub fn from_vec(data: Vec<E>, dims: Dims) -> Result<Value<E>> {
+        if data.len() != dims.num_elements() {
+            return Err(Error::Shape {
+                op: "a tensor from a vector",
+                expected: format!("with {} numbers", data.len()),
+                got: dims,
+            });
+        }
+        Ok(Value::new(Arc::new(Buffer::from(data)), dims))
+    }
+
+    /// One number.
+    pub fn scalar(x: E) -> Value<E> {
+        Value::new(Arc::new(Buffer::from(vec![x])), Dims::SCALAR)
+    }
+
+    /// The same number everywhere.
+    pub fn full(x: E, dims: Dims) -> Value<E> {
+        let mut data = Buffer::scratch(dims.num_elements());
+        data.fill(x);
+        Value::new(Arc::new(data), dims)
+    }
+
+    /// A value that stands for an operation that failed. Every operation on it fails in the same way.
+    pub(crate) fn faulty(fault: Arc<Error>, dims: Dims) -> Value<E> {
+        Value { data: Arc::new(Buffer::from(Vec::new())), dims, node: Node::NONE, fault: Some(fault) }
+    }
+
+    pub(crate) fn with_node(mut self, node: Node) -> Value<E> {
+        self.node = node;
+        self
+    }
+
+    /// The sizes of the axes.
+    pub fn dims(&self) -> &Dims {
+        &self.dims
+    }
+
+    pub(crate) fn data(&self) -> &Arc<Buffer<E>> {
+        &self.data
+    }
+
+    /// The place on a tape.
+    pub fn node(&self) -> Node {
+        self.node
+    }
+
+    pub(crate) fn fault(&self) -> Option<&Arc<Error>> {
+        self.fault.as_ref()
+    }
+
+    /// The value, or the fault that it stands for.
+    ///
+    /// # Errors
+    /// The error of the operation that failed on the way here.
+    pub fn check(&self) -> Result<&Value<E>> {
+        match &self.fault {
+            Some(fault) => Err((**fault).clone()),
+            None => Ok(self),
+        }
+    }
+
+    /// The same numbers, off every tape.
+    pub fn detach(&self) -> Value<E> {
+        Value { node: Node::NONE, ..self.clone() }
+    }
+
+    /// The numbers, for code that does not let them decide what is computed next.
+    pub(crate) fn peek(&self) -> Result<&[E]> {
+        Ok(self.check()?.data())
+    }
+
+    /// The numbers in row-major order.
+    ///
+    /// # Errors
+    /// The error of an operation that failed on the way here.
+    pub fn as_slice(&self) -> Result<&[E]> {
+        tape::mark_escaped::<E>(self.node);
+        self.peek()
+    }
+
+    /// Another shape over the same numbers, without copying; the gradient follows.
+    pub(crate) fn with_dims(&self, dims: Dims) -> Value<E> {
+        debug_assert!(self.fault.is_some() || self.data.len() == dims.num_elements());
+        Value { dims, ..self.clone() }
+    }
+}

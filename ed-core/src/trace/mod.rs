@@ -1,0 +1,17 @@
+//! Random variables on their way through the handlers.
+
+mod name;
+mod record;
+mod sample;
+mod site;
+mod stack;
+mod values;
+
+pub use name::{IndexedScope, IndexedSite, PlateName, Scope, SiteName};
+pub use record::Trace;
+pub(crate) use sample::run_site;
+pub use sample::{nested_as, observe_as, sample, sample_as};
+pub use site::{Kind, Site};
+pub(crate) use stack::key_for;
+pub use stack::{Next, Tracer, with_key, with_tracer};
+pub use values::Values;

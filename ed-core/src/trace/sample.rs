@@ -1,0 +1,73 @@
+//! The statements of the language: `sample`, `observe`, `deterministic`, `factor`, and the scopes around them.
+
+use super::name::SiteName;
+use super::site::{Kind, Site};
+use super::stack::{dispatch, full_name, with_prefix};
+use crate::distributions::Distribution;
+use crate::error::Result;
+use crate::random_variable::RandomVariable;
+use crate::tensor::Var;
+
+/// A random variable without a name.
+///
+/// Inside a `#[model]` function the word `sample` means another thing: the macro gives the random variable its name.
+///
+/// # Errors
+/// The error of a tracer or of the draw; [`Error::Unseeded`](crate::Error::Unseeded) if no key is in force.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let base = seed(7, || sample(Normal::standard((2usize, 3usize))?))?;
+/// assert_eq!(base.shape(), &(2, 3));
+/// # let _: &Var<_, f32> = &base;
+/// # Ok(()) }
+/// ```
+pub fn sample<D: Distribution>(distribution: D) -> Result<RandomVariable<D>> {
+    run_site(None, distribution, |_| ())
+}
+
+/// A random variable with a name given by hand.
+///
+/// # Errors
+/// As [`sample`].
+pub fn sample_as<D: Distribution>(name: impl Into<SiteName>, distribution: D) -> Result<RandomVariable<D>> {
+    run_site(Some(name.into()), distribution, |_| ())
+}
+
+/// A random variable whose value is data.
+///
+/// # Errors
+/// As [`sample`], and with the site's name if the value has the wrong shape or lies outside the support.
+pub fn observe_as<D: Distribution>(
+    name: impl Into<SiteName>,
+    distribution: D,
+    value: &Var<D::Shape, D::Elem>,
+) -> Result<RandomVariable<D>> {
+    run_site(Some(name.into()), distribution, |site| {
+        site.value = Some(value.into());
+        site.kind = Kind::Observed;
+    })
+}
+
+/// Sends a random variable through the handlers and back.
+pub(crate) fn run_site<D: Distribution>(
+    name: Option<SiteName>,
+    distribution: D,
+    prepare: impl FnOnce(&mut Site),
+) -> Result<RandomVariable<D>> {
+    let mut site = Site::new(name.as_ref().map(full_name), distribution.clone());
+    prepare(&mut site);
+    dispatch(&mut site)?;
+    let value = site.value()?.typed().map_err(|error| error.at_site(site.label()))?;
+    Ok(RandomVariable::from_parts(site.name, distribution, value))
+}
+
+/// Runs a sub-model with `name/` in front of the names of its random variables.
+///
+/// # Errors
+/// The sub-model's.
+pub fn nested_as<T>(name: impl Into<SiteName>, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    with_prefix(name.into().as_str(), program)
+}

@@ -1,0 +1,106 @@
+//! [`Site`]: the message about one random variable that handlers read and change.
+
+use std::sync::Arc;
+
+use super::name::SiteName;
+use crate::distributions::Distribution;
+use crate::distributions::erased::AnyDistribution;
+use crate::error::{Error, Result};
+use crate::ops::reduce;
+use crate::tensor::{AnyVar, Float, with_value};
+
+/// What kind of statement a site is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A random variable that inference has to find.
+    Latent,
+    /// A random variable whose value is data.
+    Observed,
+    /// A random variable whose value was set from outside: it has no density here.
+    Intervened,
+    /// A quantity computed from others, recorded under a name.
+    Deterministic,
+    /// A log-weight added to the joint density.
+    Factor,
+}
+
+/// One random variable on its way through the handlers, and back.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The name, with the prefixes of the sub-models around it.
+    pub name: Option<SiteName>,
+    /// The distribution from which a value is drawn if there is none, and by which it is judged.
+    pub distribution: Arc<dyn AnyDistribution>,
+    /// The value; present on the way back.
+    pub value: Option<AnyVar>,
+    /// What kind of statement it is.
+    pub kind: Kind,
+    /// Factor of the log-density, as a plate that subsamples sets it.
+    pub scale: f64,
+    /// Zeros and ones in the shape of the batch: where the log-density counts.
+    pub mask: Option<AnyVar>,
+}
+
+impl Site {
+    /// A random variable that has not met any handler yet.
+    pub fn new<D: Distribution>(name: Option<SiteName>, distribution: D) -> Site {
+        Site {
+            name,
+            distribution: Arc::new(distribution),
+            value: None,
+            kind: Kind::Latent,
+            scale: 1.0,
+            mask: None,
+        }
+    }
+
+    /// The name.
+    ///
+    /// # Errors
+    /// [`Error::UnnamedSite`] if there is none.
+    pub fn required_name(&self) -> Result<&SiteName> {
+        self.name.as_ref().ok_or_else(|| Error::UnnamedSite { distribution: self.distribution.name() })
+    }
+
+    /// The value on the way back.
+    ///
+    /// # Errors
+    /// [`Error::Unconditioned`] on the way out, before there is one.
+    pub fn value(&self) -> Result<&AnyVar> {
+        self.value.as_ref().ok_or_else(|| Error::Unconditioned { name: self.label() })
+    }
+
+    /// Whether the site has a density: neither intervened on nor deterministic.
+    pub fn is_random(&self) -> bool {
+        matches!(self.kind, Kind::Latent | Kind::Observed | Kind::Factor)
+    }
+
+    /// The name, or what stands for it in a message.
+    pub fn label(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => format!("an unnamed {}", self.distribution.name()),
+        }
+    }
+
+    /// The site's part of the joint log-density: summed over the batch, masked and scaled, in nats.
+    ///
+    /// # Errors
+    /// The error of the density, with the site's name.
+    pub fn log_prob(&self) -> Result<AnyVar> {
+        let value = self.value()?;
+        if !self.is_random() {
+            return Ok(value.zero_like());
+        }
+        let log_prob = match &self.mask {
+            None => self.distribution.log_prob_sum(value),
+            Some(mask) => self.distribution.log_prob(value).and_then(|each| masked_sum(&each, mask)),
+        };
+        Ok(log_prob.map_err(|error| error.at_site(self.label()))?.scaled(self.scale))
+    }
+}
+
+/// `Σ` of the terms where the mask is not zero; a term that is left out may be infinite or NaN.
+fn masked_sum(terms: &AnyVar, mask: &AnyVar) -> Result<AnyVar> {
+    with_value!(terms, terms => Ok(Float::into_any(reduce::masked_sum(terms, mask.as_value()?)?)))
+}

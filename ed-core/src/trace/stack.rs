@@ -1,0 +1,209 @@
+//! The stack of tracers of each thread, and the way of a random variable through it.
+//!
+//! The order, stated once: a random variable meets the innermost tracer first. A tracer that forwards passes it to the
+//! next one outwards; behind the outermost, the value is drawn if none was given; then the tracers see it again on the
+//! way back, outermost first. A tracer that does not forward hides it from all outer ones. While a tracer runs, only
+//! the tracers outside of it are active, so a tracer may sample, too.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::site::{Kind, Site};
+use crate::error::{Error, Result};
+use crate::kernels::rng::Key;
+
+/// Something that random variables pass through.
+///
+/// # Examples
+/// A tracer that counts the random variables of a model:
+/// ```
+/// use ed::prelude::*;
+/// use std::{cell::Cell, rc::Rc};
+///
+/// struct Counter(Cell<usize>);
+///
+/// impl Tracer for Counter {
+///     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+///         self.0.set(self.0.get() + 1);
+///         next.forward(site)
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let counter = Rc::new(Counter(Cell::new(0)));
+/// with_tracer(counter.clone(), || seed(0, || sample(Normal::new(0.0, 1.0)?).map(|x: RandomVariable<Normal>| x)))?;
+/// assert_eq!(counter.0.get(), 1);
+/// # Ok(()) }
+/// ```
+pub trait Tracer {
+    /// Handles one random variable: change the site, forward it (or not), look at its value.
+    ///
+    /// # Errors
+    /// Whatever the tracer refuses; the error stops the program that it runs over.
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()>;
+}
+
+/// The tracers outside of the one that runs.
+pub struct Next {
+    depth: usize,
+}
+
+thread_local! {
+    static STACK: RefCell<Vec<Rc<dyn Tracer>>> = const { RefCell::new(Vec::new()) };
+    /// How many tracers, from the outermost, are active.
+    static ACTIVE: Cell<usize> = const { Cell::new(0) };
+    static KEYS: RefCell<Vec<KeyStream>> = const { RefCell::new(Vec::new()) };
+    static PREFIX: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The key that unvalued sites are drawn with, and how many unnamed ones there were.
+struct KeyStream {
+    key: Key,
+    unnamed: u64,
+}
+
+/// Sets a thread-local number back on every way out, panics included.
+struct RestoreActive(usize);
+
+impl Drop for RestoreActive {
+    fn drop(&mut self) {
+        ACTIVE.set(self.0);
+    }
+}
+
+impl Next {
+    /// Passes the site to the next tracer outwards; behind the outermost, draws its value if it has none.
+    ///
+    /// # Errors
+    /// The error of an outer tracer or of the draw.
+    pub fn forward(self, site: &mut Site) -> Result<()> {
+        let Some(depth) = self.depth.checked_sub(1) else { return realise(site) };
+        let tracer = STACK.with(|stack| stack.borrow()[depth].clone());
+        let _restore = RestoreActive(ACTIVE.replace(depth));
+        tracer.trace(site, Next { depth })
+    }
+
+    /// Draws the value if there is none, hidden from the outer tracers.
+    ///
+    /// # Errors
+    /// The error of the draw.
+    pub fn finish(self, site: &mut Site) -> Result<()> {
+        realise(site)
+    }
+}
+
+/// Sends a site through the active tracers.
+pub(super) fn dispatch(site: &mut Site) -> Result<()> {
+    Next { depth: ACTIVE.get() }.forward(site)
+}
+
+/// Gives the site a value, and checks one that came from outside.
+fn realise(site: &mut Site) -> Result<()> {
+    if site.value.is_none() {
+        let key = next_key(site)?;
+        let value = site.distribution.sample(key).map_err(|error| error.at_site(site.label()))?;
+        site.value = Some(value);
+    } else if matches!(site.kind, Kind::Observed)
+        && let Some(value) = &site.value
+    {
+        site.distribution.check(value).map_err(|error| error.at_site(site.label()))?;
+    }
+    Ok(())
+}
+
+fn next_key(site: &Site) -> Result<Key> {
+    KEYS.with(|keys| {
+        let mut keys = keys.borrow_mut();
+        let stream = keys.last_mut().ok_or_else(|| Error::Unseeded { name: site.label() })?;
+        Ok(match &site.name {
+            Some(name) => stream.key.fold_in_str(name.as_str()),
+            None => {
+                stream.unnamed += 1;
+                stream.key.fold_in(stream.unnamed)
+            }
+        })
+    })
+}
+
+/// Runs `program` with a tracer inside of those already active.
+///
+/// # Errors
+/// The program's.
+pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Pop {
+        length: usize,
+        _active: RestoreActive,
+    }
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            STACK.with(|stack| stack.borrow_mut().truncate(self.length));
+        }
+    }
+    let active = ACTIVE.get();
+    // Tracers that are switched off for now (a tracer is running and calls a model) stay below the new one in the
+    // stack only up to the active depth; the rest is set aside until this scope ends.
+    let set_aside = STACK.with(|stack| stack.borrow_mut().split_off(active));
+    STACK.with(|stack| stack.borrow_mut().push(tracer));
+    ACTIVE.set(active + 1);
+    struct PutBack(Vec<Rc<dyn Tracer>>);
+    impl Drop for PutBack {
+        fn drop(&mut self) {
+            STACK.with(|stack| stack.borrow_mut().append(&mut self.0));
+        }
+    }
+    let _put_back = PutBack(set_aside);
+    let _pop = Pop { length: active, _active: RestoreActive(active) };
+    program()
+}
+
+/// Runs `program` with a key: every random variable that gets its value from nowhere else is drawn with a key made of
+/// this one and of the variable's name, so a draw does not depend on what was drawn before it.
+///
+/// # Errors
+/// The program's.
+pub fn with_key<T>(key: Key, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Pop;
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            KEYS.with(|keys| keys.borrow_mut().pop());
+        }
+    }
+    KEYS.with(|keys| keys.borrow_mut().push(KeyStream { key, unnamed: 0 }));
+    let _pop = Pop;
+    program()
+}
+
+/// A key for something else than a site (a subsample, a dropout mask), from the key in force.
+///
+/// # Errors
+/// [`Error::Unseeded`] outside of every [`with_key`].
+pub(crate) fn key_for(purpose: &str) -> Result<Key> {
+    let name = PREFIX.with(|prefix| format!("{}{purpose}", prefix.borrow()));
+    KEYS.with(|keys| match keys.borrow().last() {
+        Some(stream) => Ok(stream.key.fold_in_str(&name)),
+        None => Err(Error::Unseeded { name }),
+    })
+}
+
+/// Runs `program` with `scope/` in front of the names of its random variables.
+pub(super) fn with_prefix<T>(scope: &str, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Truncate(usize);
+    impl Drop for Truncate {
+        fn drop(&mut self) {
+            PREFIX.with(|prefix| prefix.borrow_mut().truncate(self.0));
+        }
+    }
+    let _truncate = PREFIX.with(|prefix| {
+        let mut prefix = prefix.borrow_mut();
+        let length = prefix.len();
+        prefix.push_str(scope);
+        prefix.push('/');
+        Truncate(length)
+    });
+    program()
+}
+
+/// The name with the prefixes in force.
+pub(super) fn full_name(name: &super::SiteName) -> super::SiteName {
+    PREFIX.with(|prefix| name.inside(&prefix.borrow()))
+}
