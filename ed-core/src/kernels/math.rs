@@ -138,22 +138,27 @@ fn erf_small<A: Arch, T: Real>(x: T) -> T {
     x * polynomial::<A, T>(x * x, T::TABLES.erf)
 }
 
+/// `exp(x²) erfc(x)` for `0.45 ≤ x ≤ 28`.
+#[inline(always)]
+pub(super) fn erfcx_large<A: Arch, T: Real>(x: T) -> T {
+    // (1 + 2x) exp(x²) erfc(x) is smooth in t = (x - K) / (x + K) on the whole half-line
+    // (Shepherd and Laframboise 1981, Mathematics of Computation 36, section 2).
+    let k = T::from_f64(3.75);
+    let t = (x - k) / (x + k);
+    polynomial::<A, T>(t, T::TABLES.erfc) / x.mul_add::<A>(T::TWO, T::ONE)
+}
+
 /// `erfc x` for `x ≥ 0.45`.
 #[inline(always)]
 fn erfc_large<A: Arch, T: Real>(x: T) -> T {
-    // (1 + 2x) exp(x²) erfc(x) is smooth in t = (x - K) / (x + K) on the whole half-line
-    // (Shepherd and Laframboise 1981, Mathematics of Computation 36, section 2).
     let x = clamp(x, T::ZERO, T::from_f64(28.0));
-    let k = T::from_f64(3.75);
-    let t = (x - k) / (x + k);
-    let scaled = polynomial::<A, T>(t, T::TABLES.erfc) / x.mul_add::<A>(T::TWO, T::ONE);
-    // exp(-x²) needs x² to more bits than a number holds: square = high + low.
+    // exp(-x²) needs x² to more bits than a number holds: square + lost.
     let square = x * x;
     let high = x.high_half();
     let low = x - high;
     let lost = ((high * high - square) + T::TWO * high * low) + low * low;
     let e = exp::<A, T>(-square);
-    (e - e * lost) * scaled
+    (e - e * lost) * erfcx_large::<A, T>(x)
 }
 
 /// Error function: 3 ulp.

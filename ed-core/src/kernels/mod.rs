@@ -8,13 +8,23 @@
 //! - [`dispatch`]: instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and
 //!   branch-free elementary functions.
 //! - [`rng`]: counter-based keys, uniforms and normals.
+//! - [`elementwise`]: maps and their derivatives; [`reduce`]: sums, maxima, log-sum-exp;
+//!   [`broadcast`]: repeating parameters.
+//! - [`fused`]: log-densities with their gradients in one pass.
+//! - [`special`]: special functions of one `f64`.
 
+pub mod broadcast;
 pub mod dispatch;
+pub mod elementwise;
 pub mod float;
+pub mod fused;
 pub mod math;
 pub mod parallel;
+pub mod reduce;
 pub mod rng;
+pub mod special;
 
+pub use broadcast::Broadcast;
 pub use dispatch::{Arch, Kernel, dispatch};
 pub use float::Real;
 pub use rng::Key;

@@ -1,0 +1,60 @@
+//! Log-densities with their gradients in one pass, without temporaries.
+//!
+//! Written as a chain of element-wise operations, a log-density reads and writes a slice for every
+//! operation. Here each element is read once, its term is added to a sum, and the partial derivatives
+//! are summed or stored on the way.
+
+mod bernoulli;
+mod cross_entropy;
+mod normal;
+mod normal_kl;
+
+pub use bernoulli::bernoulli_logits_log_prob_sum;
+pub use cross_entropy::softmax_cross_entropy;
+pub use normal::{NormalPartials, NormalSums, normal_log_prob_sum};
+pub use normal_kl::{NormalKlPartials, NormalKlSums, normal_kl};
+
+use super::float::Real;
+use super::reduce::{LANES, combine_lanes};
+
+/// Sums over elements, kept in lanes so that the loops vectorise.
+struct Lanes<T, const N: usize>([[T; LANES]; N]);
+
+impl<T: Real, const N: usize> Lanes<T, N> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self([[T::ZERO; LANES]; N])
+    }
+
+    /// The sums as `f64`: chunks are added in double precision.
+    #[inline(always)]
+    fn totals(self) -> [f64; N] {
+        self.0.map(|lanes| combine_lanes(lanes, |a, b| a + b).to_f64())
+    }
+}
+
+/// Element-wise addition, for combining the sums of chunks.
+fn add<const N: usize>(a: [f64; N], b: [f64; N]) -> [f64; N] {
+    std::array::from_fn(|i| a[i] + b[i])
+}
+
+/// `slice[start + lane]`, where an output was asked for.
+#[inline(always)]
+fn store<T: Real>(out: &mut Option<&mut [T]>, start: usize, values: &[T]) {
+    if let Some(out) = out {
+        out[start..start + values.len()].copy_from_slice(values);
+    }
+}
+
+/// The shortest of `len` and the lengths of the outputs that were asked for.
+fn shortest<T, const N: usize>(len: usize, outputs: [&Option<&mut [T]>; N]) -> usize {
+    outputs.into_iter().flatten().fold(len, |len, out| len.min(out.len()))
+}
+
+/// The first `len` elements of an output.
+fn first<T>(out: Option<&mut [T]>, len: usize) -> Option<&mut [T]> {
+    out.map(|out| &mut out[..len])
+}
+
+#[cfg(test)]
+mod tests;
