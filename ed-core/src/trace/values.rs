@@ -97,11 +97,11 @@ impl FromIterator<(SiteName, AnyVar)> for Values {
 #[macro_export]
 macro_rules! values {
     (@add $values:ident) => {};
-    (@add $values:ident $name:path = $value:expr $(, $($rest:tt)*)?) => {
+    (@add $values:ident $name:expr => $value:expr $(, $($rest:tt)*)?) => {
         $values.set($name, $value);
         $crate::values!(@add $values $($($rest)*)?);
     };
-    (@add $values:ident $name:expr => $value:expr $(, $($rest:tt)*)?) => {
+    (@add $values:ident $name:path = $value:expr $(, $($rest:tt)*)?) => {
         $values.set($name, $value);
         $crate::values!(@add $values $($($rest)*)?);
     };
