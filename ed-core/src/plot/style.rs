@@ -1,0 +1,112 @@
+//! The house style: one font, one palette, one set of sizes.
+
+use plotters::style::{FontDesc, FontFamily, FontStyle, IntoFont as _, RGBColor, TextStyle, register_font};
+use std::sync::Once;
+
+/// Okabe & Ito's colours without yellow, which is too light for lines on white.
+const PALETTE: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(90, 90, 90),
+];
+
+/// Titles and other text that matters.
+pub(super) const INK: RGBColor = RGBColor(38, 38, 38);
+/// Tick labels and remarks.
+pub(super) const FAINT_INK: RGBColor = RGBColor(95, 95, 95);
+/// Axis lines, reference lines.
+pub(super) const AXIS: RGBColor = RGBColor(130, 130, 130);
+/// Grid lines.
+pub(super) const GRID: RGBColor = RGBColor(232, 232, 232);
+
+/// Sizes in points; a picture has [`DRAWN`](super::canvas::DRAWN) pixels a point while it is drawn.
+pub(super) const TITLE: f64 = 16.0;
+/// Axis descriptions and legend.
+pub(super) const LABEL: f64 = 12.5;
+/// Tick labels.
+pub(super) const TICK: f64 = 11.5;
+/// Width of data lines.
+pub(super) const LINE: f64 = 1.6;
+/// Distance of everything from the edge of the picture.
+pub(super) const MARGIN: f64 = 12.0;
+
+const FAMILY: &str = "ed-sans";
+static REGULAR: &[u8] = include_bytes!("font/DejaVuSans.ttf");
+static BOLD: &[u8] = include_bytes!("font/DejaVuSans-Bold.ttf");
+
+/// Colour of the series with this number; colours repeat after seven.
+pub(super) fn colour(index: usize) -> RGBColor {
+    PALETTE[index % PALETTE.len()]
+}
+
+/// Pixels while drawing.
+pub(super) fn px(points: f64) -> i32 {
+    (points * super::canvas::DRAWN as f64).round() as i32
+}
+
+/// Regular text of a size in points.
+pub(super) fn text(points: f64, colour: RGBColor) -> TextStyle<'static> {
+    font(points, FontStyle::Normal).color(&colour)
+}
+
+/// Bold text of a size in points.
+pub(super) fn bold(points: f64, colour: RGBColor) -> TextStyle<'static> {
+    font(points, FontStyle::Bold).color(&colour)
+}
+
+fn font(points: f64, style: FontStyle) -> FontDesc<'static> {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // A font that did not parse is found missing by the first text drawn, which reports it.
+        let _ = register_font(FAMILY, FontStyle::Normal, REGULAR);
+        let _ = register_font(FAMILY, FontStyle::Bold, BOLD);
+    });
+    (FontFamily::Name(FAMILY), px(points), style).into_font()
+}
+
+/// A tick's text: short, with a true minus sign.
+pub(super) fn tick(value: f64) -> String {
+    let size = value.abs();
+    let text = if size != 0.0 && !(1e-3..1e6).contains(&size) {
+        let text = format!("{value:.2e}");
+        match text.split_once('e') {
+            Some((digits, power)) => format!("{}e{power}", trim_zeros(digits)),
+            None => text,
+        }
+    } else {
+        trim_zeros(&format!("{value:.4}")).to_owned()
+    };
+    match text.as_str() {
+        "-0" => "0".to_owned(),
+        _ => text.replace('-', "\u{2212}"),
+    }
+}
+
+fn trim_zeros(decimal: &str) -> &str {
+    if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tick;
+
+    #[test]
+    fn ticks_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (0.5, "0.5"),
+            (-0.25, "\u{2212}0.25"),
+            (20.0, "20"),
+            (1e6, "1e6"),
+            (2.5e-5, "2.5e\u{2212}5"),
+            (0.30000000000000004, "0.3"),
+        ] {
+            assert_eq!(tick(value), text);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Every plot writes a picture with ink on it, and refuses what it cannot draw.
+//!
+//! With `ED_PLOT_FOLDER` set, the pictures stay in that folder to be looked at.
+
+use super::*;
+use crate::atomic_file::test_folder;
+use crate::diagnostics::calibration::Predictions;
+use std::fs;
+use std::path::PathBuf;
+
+/// Saves into a folder, reads back, and returns size and distinct colours of the picture.
+fn picture(name: &str, save: impl FnOnce(&PathBuf) -> Result<(), PlotError>) -> ((u32, u32), usize) {
+    let kept = std::env::var_os("ED_PLOT_FOLDER").map(PathBuf::from);
+    let folder = kept.clone().unwrap_or_else(|| test_folder(name));
+    let path = folder.join(format!("pictures/{name}.png"));
+    save(&path).unwrap();
+    let mut reader = png::Decoder::new(fs::File::open(&path).unwrap()).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    if kept.is_none() {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    let colours: std::collections::HashSet<&[u8]> = pixels.chunks_exact(3).collect();
+    ((info.width, info.height), colours.len())
+}
+
+/// Numbers that look like standard normal draws: centred sums of hashed uniforms.
+fn noise(count: usize, seed: u64) -> Vec<f64> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut uniform = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    (0..count).map(|_| (0..12).map(|_| uniform()).sum::<f64>() - 6.0).collect()
+}
+
+fn steps(count: usize) -> Vec<f64> {
+    (0..count).map(|i| i as f64).collect()
+}
+
+#[test]
+fn line() {
+    let steps = steps(500);
+    let loss = |rate: f64, seed| -> Vec<f64> {
+        let noise = noise(500, seed);
+        steps.iter().zip(noise).map(|(t, e)| (800.0 * (-t / rate).exp() + 2.0) * (0.1 * e).exp()).collect()
+    };
+    let plot = |title: &str| {
+        LinePlot::new(title, "step", "negative ELBO (nats)")
+            .series("mean field", &steps, &loss(60.0, 1))
+            .series("full rank", &steps, &loss(90.0, 2))
+            .series("normalising flow", &steps, &loss(40.0, 3))
+    };
+    let (size, colours) = picture("line", |path| plot("Training of three guides").save(path));
+    assert_eq!(size, (1200, 740));
+    assert!(colours > 50, "lines, text and their smooth edges: {colours}");
+    picture("line_log", |path| plot("Training of three guides, logarithmic").log_y().save(path));
+}
+
+#[test]
+fn density() {
+    let shifted: Vec<f64> = noise(4000, 2).iter().map(|x| 0.7 * x + 0.5).collect();
+    let x: Vec<f64> = (-40..=40).map(|i| f64::from(i) / 10.0).collect();
+    let exact: Vec<f64> = x.iter().map(|x| (-0.5 * x * x).exp() / 2.506_628_274_631).collect();
+    let (_, colours) = picture("density", |path| {
+        DensityPlot::new("Posterior of the slope β", "β")
+            .draws("NUTS", &noise(4000, 1))
+            .draws("mean field", &shifted)
+            .curve("exact", &x, &exact)
+            .truth(0.2)
+            .save(path)
+    });
+    assert!(colours > 50);
+}
+
+#[test]
+fn interval() {
+    let names: Vec<String> =
+        ["mu", "tau"].map(str::to_owned).into_iter().chain((0..8).map(|i| format!("theta[{i}]"))).collect();
+    let intervals = |shift: f64, width: f64| -> Vec<Interval> {
+        (0..10)
+            .map(|i| f64::from(i * 7 % 10) + shift)
+            .map(|mid| Interval { low: mid - width, mid, high: mid + 1.3 * width })
+            .collect()
+    };
+    let ((_, height), _) = picture("interval", |path| {
+        IntervalPlot::new("Eight schools: central 90 % intervals", "effect of coaching (points)", &names)
+            .method("NUTS", &intervals(0.0, 5.0))
+            .method("full-rank guide", &intervals(0.5, 4.0))
+            .method("mean-field guide", &intervals(1.0, 2.5))
+            .reference(0.0)
+            .save(path)
+    });
+    assert_eq!(height, 2 * (10 * 36 + 110), "grows with rows and methods");
+    let of = Interval::of(&steps(101));
+    assert!((of.low - 5.0).abs() < 1e-12 && of.mid == 50.0 && (of.high - 95.0).abs() < 1e-12);
+}
+
+#[test]
+fn trace() {
+    let chains = |scale: f64| (1..=4).map(|c| noise(500, c).iter().map(|x| scale * x).collect()).collect();
+    let (mu, tau): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (chains(1.0), chains(120.0));
+    let (_, colours) = picture("trace", |path| {
+        TracePlot::new("Eight schools: draws after warm-up").scalar("mu", &mu).scalar("tau", &tau).save(path)
+    });
+    assert!(colours > 50);
+}
+
+#[test]
+fn rank() {
+    let mut chains: Vec<Vec<f64>> = (1..=4).map(|c| noise(1000, c)).collect();
+    chains[3].iter_mut().for_each(|x| *x = 0.6 * *x + 0.4);
+    picture("rank", |path| RankPlot::new("Ranks of mu", &chains).save(path));
+}
+
+#[test]
+fn reliability() {
+    let model = |sharpness: f64, seed| {
+        let logits = noise(3000, seed);
+        let probs: Vec<f64> = logits
+            .iter()
+            .flat_map(|z| {
+                let p = 1.0 / (1.0 + (-sharpness * z).exp());
+                [p, 1.0 - p]
+            })
+            .collect();
+        let labels: Vec<usize> =
+            logits.iter().zip(noise(3000, seed + 50)).map(|(z, e)| usize::from(z + 1.2 * e < 0.0)).collect();
+        Predictions::new(&probs, &labels).unwrap().reliability(15)
+    };
+    picture("reliability", |path| {
+        ReliabilityPlot::new("Calibration on held-out digits")
+            .model("deterministic", &model(4.0, 1))
+            .model("flipout", &model(1.6, 2))
+            .model("deep ensemble", &model(1.2, 3))
+            .save(path)
+    });
+}
+
+#[test]
+fn image_grid() {
+    let digits = crate::data::digits();
+    let mut grid = ImageGrid::new("Held-out digits and predicted classes", 8, 5);
+    for i in 0..10 {
+        let label = usize::from(digits.labels[i]);
+        let mut probs = [0.02; 10];
+        probs[label] = if i == 8 { 0.32 } else { 0.82 };
+        probs[(label + 5) % 10] += if i == 8 { 0.5 } else { 0.0 };
+        let entropy: f64 = probs.iter().map(|p: &f64| -p * p.ln()).sum();
+        grid = grid.item(format!("H = {entropy:.2}"), digits.image(i), &probs, Some(label));
+    }
+    picture("image_grid", |path| grid.save(path));
+}
+
+#[test]
+fn heat() {
+    let side = 60;
+    let at = |i: usize| 6.0 * (i % side) as f64 / 59.0 - 3.0;
+    let values: Vec<f64> = (0..side * side)
+        .map(|i| (at(i), 6.0 * (i / side) as f64 / 59.0 - 3.0))
+        .map(|(x, y)| x.sin() * (y / 1.5).cos() * 40.0 + x)
+        .collect();
+    picture("heat", |path| {
+        HeatMap::new("Posterior mean of a Gaussian process", &values, side, -3.0..3.0, -3.0..3.0)
+            .labels("x₁", "x₂")
+            .points(&[(0.5, 0.5), (-2.0, 1.0), (1.5, -2.0)])
+            .save(path)
+    });
+}
+
+#[test]
+fn refuses_what_cannot_be_drawn() {
+    let refused = |outcome: Result<(), PlotError>| outcome.unwrap_err().to_string();
+    let path = "/nonexistent/never-written.png";
+    assert_eq!(
+        refused(LinePlot::new("", "", "").save(path)),
+        "expected at least one of series to draw, got none"
+    );
+    let line = |x: &[f64], y: &[f64]| LinePlot::new("", "", "").series("s", x, y);
+    assert_eq!(refused(line(&[0.0], &[]).save(path)), "values of series `s` must have 1 entries, got 0");
+    assert!(refused(line(&[0.0], &[f64::NAN]).save(path)).contains("finite values"));
+    assert!(refused(line(&[0.0], &[-1.0]).log_y().save(path)).contains("finite values"));
+    assert!(refused(DensityPlot::new("", "").draws("d", &[f64::NAN]).save(path)).contains("draws of `d`"));
+    assert!(refused(DensityPlot::new("", "").curve("c", &[0.0], &[]).save(path)).contains("got 0"));
+    let forest = || IntervalPlot::new("", "", ["a", "b"]);
+    assert!(refused(forest().save(path)).contains("methods"));
+    assert!(refused(forest().method("m", &[Interval::of(&[1.0])]).save(path)).contains("must have 2"));
+    assert!(refused(forest().method("m", &[Interval::of(&[]); 2]).save(path)).contains("finite intervals"));
+    assert!(refused(TracePlot::new("").save(path)).contains("scalars"));
+    assert!(refused(TracePlot::new("").scalar("t", &[vec![f64::NAN]]).save(path)).contains("`t`"));
+    assert!(refused(RankPlot::new("", &[vec![1.0], vec![]]).save(path)).contains("chain 2"));
+    assert!(refused(ReliabilityPlot::new("").model("m", &[]).save(path)).contains("`m`"));
+    let grid = |width, probs: &[f64]| ImageGrid::new("", width, 3).item("i", &[0.0; 6], probs, None);
+    assert!(refused(grid(4, &[1.0]).save(path)).contains("must have 4"));
+    assert!(refused(grid(0, &[1.0]).save(path)).contains("pixels"));
+    assert!(refused(grid(3, &[]).save(path)).contains("probabilities"));
+    let heat = |values: &[f64], x| HeatMap::new("", values, 2, x, 0.0..1.0);
+    assert!(refused(heat(&[0.0; 3], 0.0..1.0).save(path)).contains("must have 2"));
+    assert!(refused(heat(&[0.0; 4], 1.0..1.0).save(path)).contains("range of x"));
+    assert!(refused(heat(&[f64::NAN; 4], 0.0..1.0).save(path)).contains("finite values"));
+}
+
+#[test]
+fn reports_the_file_that_cannot_be_written() {
+    let folder = test_folder("plot_refused");
+    fs::write(folder.join("file"), "").unwrap();
+    let path = folder.join("file/plot.png");
+    let error = LinePlot::new("", "", "").series("", &[0.0, 1.0], &[0.0, 1.0]).save(&path).unwrap_err();
+    assert!(matches!(error, PlotError::Io { path: ref at, .. } if *at == path), "{error}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn draws_degenerate_but_valid_input() {
+    picture("one_point", |path| LinePlot::new("", "", "").series("", &[1.0], &[2.0]).save(path));
+    picture("constant", |path| DensityPlot::new("constant", "x").draws("c", &[3.0; 20]).save(path));
+    picture("flat_field", |path| HeatMap::new("", &[1.0; 4], 2, 0.0..1.0, 0.0..1.0).save(path));
+    picture("one_draw", |path| TracePlot::new("one").scalar("x", &[[1.0]]).save(path));
+    picture("long_legend", |path| {
+        let series = |plot: LinePlot, i: usize| {
+            plot.series(format!("a series with the long name {i}"), &[0.0, 1.0], &[i as f64, 1.0])
+        };
+        (0..8).fold(LinePlot::new("Many", "x", "y"), series).save(path)
+    });
+}
