@@ -59,8 +59,8 @@ impl From<usize> for Cell {
 /// assert_eq!(
 ///     table.to_string(),
 ///     "         accuracy  parameters\n\
-///      dense     0.933        4810\n\
-///      flipout   0.950        9610\n"
+///      dense       0.933        4810\n\
+///      flipout     0.950        9610\n"
 /// );
 /// ```
 #[derive(Clone, Debug)]
