@@ -1,7 +1,6 @@
 //! Rank normalisation: draws of any shape become standard normal scores that keep their order.
 
-use special::Error as _;
-use std::f64::consts::SQRT_2;
+use crate::kernels::special::normal_quantile;
 
 /// Normal scores of the ranks of all draws together: `Φ⁻¹((r - 3/8) / (S + 1/4))`, ties share their mean
 /// rank.
@@ -28,8 +27,4 @@ pub(super) fn rank_normalise(chains: &[Vec<f64>]) -> Vec<Vec<f64>> {
         start += tied.len();
     }
     scores
-}
-
-fn normal_quantile(probability: f64) -> f64 {
-    SQRT_2 * (2.0 * probability - 1.0).inv_error()
 }

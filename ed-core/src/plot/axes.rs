@@ -47,23 +47,30 @@ impl<'a> Axis<'a> {
         Self { ticks, ..self }
     }
 
+    fn span(&self) -> f64 {
+        self.range.end - self.range.start
+    }
+
     fn format(&self, value: f64) -> String {
         match self.ticks {
-            Ticks::Linear => tick(value),
+            Ticks::Linear => tick(value, self.span()),
             Ticks::None | Ticks::Blank => String::new(),
             // Over several decades only their ends are labelled.
-            Ticks::Log10
-                if self.range.end - self.range.start >= 2.0 && (value - value.round()).abs() > 1e-9 =>
-            {
-                String::new()
-            }
+            Ticks::Log10 if self.span() >= 2.0 && (value - value.round()).abs() > 1e-9 => String::new(),
             Ticks::Log10 => {
                 let number = 10_f64.powf(value);
                 let unit = 10_f64.powf(number.log10().floor() - 1.0);
-                tick((number / unit).round() * unit)
+                tick((number / unit).round() * unit, number)
             }
         }
     }
+}
+
+/// Points that the numbers of a vertical axis need: room for five characters, more if its ends are longer.
+fn width_of_ticks(axis: &Axis) -> f64 {
+    let length = [axis.range.start, axis.range.end].map(|end| axis.format(end).chars().count());
+    // The ends are not round numbers: one digit longer than the ticks.
+    (7.0 * (length[0].max(length[1]) as f64 - 1.0) + 6.0).max(38.0)
 }
 
 /// Draws the axes into `area` and returns the chart to draw on.
@@ -79,7 +86,7 @@ pub(super) fn chart<'a>(area: &Area<'a>, x: &Axis, y: &Axis) -> Result<Chart<'a>
         .margin_top(px(6.0))
         .margin_bottom(px(8.0))
         .x_label_area_size(room(x, TICK + 8.0))
-        .y_label_area_size(room(y, 38.0))
+        .y_label_area_size(room(y, width_of_ticks(y)))
         .build_cartesian_2d(x.range.clone(), y.range.clone())
         .map_err(PlotError::from)?;
     let count = |axis: &Axis, pixels: u32, spacing: f64| match axis.ticks {

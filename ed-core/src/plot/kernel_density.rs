@@ -31,8 +31,11 @@ impl KernelDensity {
         let sd = (draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (size - 1.0).max(1.0)).sqrt();
         let iqr = (quantile(&draws, 0.75) - quantile(&draws, 0.25)) / 1.34;
         let spread = if iqr > 0.0 { sd.min(iqr) } else { sd };
-        let least = 1e-6 * first.abs().max(last.abs()).max(1e-3);
-        Some(Self { draws, bandwidth: (0.9 * spread * size.powf(-0.2)).max(least) })
+        let bandwidth = match 0.9 * spread * size.powf(-0.2) {
+            width if width > 0.0 => width,
+            _ => 1e-3 * first.abs().max(last.abs()).max(1e-3),
+        };
+        Some(Self { draws, bandwidth })
     }
 
     /// Standard deviation of the kernel.

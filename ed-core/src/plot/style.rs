@@ -68,8 +68,8 @@ fn font(points: f64, style: FontStyle) -> FontDesc<'static> {
     (FontFamily::Name(FAMILY), px(points), style).into_font()
 }
 
-/// A tick's text: short, with a true minus sign.
-pub(super) fn tick(value: f64) -> String {
+/// A tick's text on an axis that spans `span`: as short as tells ticks apart, with a true minus sign.
+pub(super) fn tick(value: f64, span: f64) -> String {
     let size = value.abs();
     let text = if size != 0.0 && !(1e-3..1e6).contains(&size) {
         let text = format!("{value:.2e}");
@@ -78,7 +78,9 @@ pub(super) fn tick(value: f64) -> String {
             None => text,
         }
     } else {
-        trim_zeros(&format!("{value:.4}")).to_owned()
+        // A step between ticks is at least a hundredth of the span.
+        let decimals = (2.0 - span.log10().floor()).clamp(0.0, 12.0) as usize;
+        trim_zeros(&format!("{value:.decimals$}")).to_owned()
     };
     match text.as_str() {
         "-0" => "0".to_owned(),
@@ -96,17 +98,19 @@ mod tests {
 
     #[test]
     fn ticks_are_short() {
-        for (value, text) in [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (0.5, "0.5"),
-            (-0.25, "\u{2212}0.25"),
-            (20.0, "20"),
-            (1e6, "1e6"),
-            (2.5e-5, "2.5e\u{2212}5"),
-            (0.30000000000000004, "0.3"),
+        for (value, span, text) in [
+            (0.0, 1.0, "0"),
+            (-0.0, 1.0, "0"),
+            (0.5, 1.0, "0.5"),
+            (-0.25, 1.0, "\u{2212}0.25"),
+            (20.0, 100.0, "20"),
+            (1e6, 1e7, "1e6"),
+            (2.5e-5, 1e-4, "2.5e\u{2212}5"),
+            (0.30000000000000004, 1.0, "0.3"),
+            (1000.0002, 0.001, "1000.0002"),
+            (3.0, f64::INFINITY, "3"),
         ] {
-            assert_eq!(tick(value), text);
+            assert_eq!(tick(value, span), text);
         }
     }
 }

@@ -225,3 +225,9 @@ fn draws_degenerate_but_valid_input() {
         (0..8).fold(LinePlot::new("Many", "x", "y"), series).save(path)
     });
 }
+
+#[test]
+fn narrow_ranges_get_ticks_that_differ() {
+    let y: Vec<f64> = noise(50, 3).iter().map(|x| 1000.0 + 1e-4 * x).collect();
+    picture("narrow", |path| LinePlot::new("Narrow", "step", "value").series("", &steps(50), &y).save(path));
+}
