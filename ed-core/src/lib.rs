@@ -13,6 +13,7 @@ pub mod diagnostics;
 pub mod distributions;
 mod error;
 pub mod handlers;
+pub mod inference;
 pub mod kernels;
 pub mod model;
 pub mod ops;

@@ -8,7 +8,7 @@ pub use crate::{
     handlers::*,
     kernels::rng::Key,
     model,
-    model::Model,
+    model::{Model, make_log_joint},
     tensor::{AnyVar, Float, Gradients, Tape, Var},
     trace::{Kind, Next, Site, Trace, Tracer, Values, nested_as, observe_as, sample, sample_as, with_tracer},
     values,

@@ -2,6 +2,7 @@
 
 use crate::distributions::Distribution;
 use crate::error::Result;
+use crate::handlers::{self, Plate};
 use crate::random_variable::RandomVariable;
 use crate::tensor::Var;
 use crate::trace;
@@ -33,4 +34,25 @@ pub fn observe<D: Distribution>(
 /// As [`trace::nested_as`].
 pub fn nested<T>(name: SiteName, program: impl FnOnce() -> Result<T>) -> Result<T> {
     trace::nested_as(name, program)
+}
+
+/// All repetitions of a plate.
+///
+/// # Errors
+/// As [`handlers::plate_as`].
+pub fn plate<T>(name: SiteName, size: usize, program: impl FnOnce(&Plate) -> Result<T>) -> Result<T> {
+    handlers::plate_as(name, size, program)
+}
+
+/// Some repetitions of a plate.
+///
+/// # Errors
+/// As [`handlers::subsampled_plate_as`].
+pub fn subsampled_plate<T>(
+    name: SiteName,
+    size: usize,
+    batch: usize,
+    program: impl FnOnce(&Plate) -> Result<T>,
+) -> Result<T> {
+    handlers::subsampled_plate_as(name, size, batch, program)
 }

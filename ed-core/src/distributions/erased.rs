@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 
 use super::distribution::Distribution;
-use crate::bijectors::Bijector;
+use crate::bijectors::{Bijector, Constraint};
 use crate::error::{Error, Result};
 use crate::kernels::rng::Key;
 use crate::tensor::{AnyVar, Dims, Float, Value};
@@ -55,6 +55,11 @@ pub trait AnyDistribution: Debug + Send + Sync {
     fn entropy(&self) -> Result<AnyVar>;
     /// `KL(self ‖ other)`, summed, where it has a closed form.
     fn kl_to(&self, other: &dyn AnyDistribution) -> Option<Result<AnyVar>>;
+    /// Checks precision and shape of a value.
+    ///
+    /// # Errors
+    /// [`Error::Precision`] or [`Error::Shape`].
+    fn check_form(&self, value: &AnyVar) -> Result<()>;
     /// Checks precision, shape and support of a value.
     ///
     /// # Errors
@@ -65,6 +70,8 @@ pub trait AnyDistribution: Debug + Send + Sync {
     /// # Errors
     /// [`Error::Undefined`] where the support is discrete.
     fn unconstrained_dims(&self) -> Result<Dims>;
+    /// Whether the map from unconstrained numbers changes volumes: not for a distribution on all reals.
+    fn has_jacobian(&self) -> bool;
     /// From unconstrained numbers to a value in the support, and the summed log-determinant of the map.
     ///
     /// # Errors
@@ -132,7 +139,7 @@ impl<D: Distribution> AnyDistribution for D {
         Some(Distribution::kl_to(self, other.as_any())?.map(Float::into_any))
     }
 
-    fn check(&self, value: &AnyVar) -> Result<()> {
+    fn check_form(&self, value: &AnyVar) -> Result<()> {
         let value = value.as_value::<D::Elem>().map_err(|error| match error {
             Error::Precision { expected, got, .. } => Error::Precision { of: D::NAME.into(), expected, got },
             other => other,
@@ -141,11 +148,20 @@ impl<D: Distribution> AnyDistribution for D {
         if *value.dims() != expected {
             return Err(Error::Shape { op: D::NAME, expected: expected.to_string(), got: *value.dims() });
         }
-        self.support().check(D::NAME, value)
+        Ok(())
+    }
+
+    fn check(&self, value: &AnyVar) -> Result<()> {
+        self.check_form(value)?;
+        self.support().check(D::NAME, value.as_value()?)
     }
 
     fn unconstrained_dims(&self) -> Result<Dims> {
         Ok(bijector(self)?.inverse_dims(AnyDistribution::dims(self)))
+    }
+
+    fn has_jacobian(&self) -> bool {
+        !matches!(self.support(), Constraint::Real)
     }
 
     fn constrain(&self, unconstrained: &AnyVar) -> Result<(AnyVar, AnyVar)> {

@@ -122,7 +122,7 @@ impl<E: Float> Op<E> for AddAll {
     }
 }
 
-/// The sum of several scalars.
+/// The sum of several scalars; zero if there are none.
 pub(crate) fn add_all<E: Float>(terms: &[&Value<E>]) -> Value<E> {
     apply(AddAll, terms, Dims::SCALAR)
 }

@@ -1,0 +1,104 @@
+//! `swap` and `mean`: draw from other distributions, or from none.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::handled::{Handled, Handler};
+use crate::distributions::erased::AnyDistribution;
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::trace::{Kind, Next, Site, Tracer};
+
+/// See [`swap`].
+#[derive(Clone, Copy, Debug)]
+pub struct Swap<F> {
+    posterior: F,
+}
+
+/// The model with priors swapped for posteriors: a latent random variable for which `posterior` gives a distribution
+/// is drawn from that one.
+///
+/// # Errors
+/// Running it gives [`Error::Shape`] at a site whose posterior has another shape.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// use std::sync::Arc;
+///
+/// #[model]
+/// fn coin() -> Result<RandomVariable<Normal<(), f64>>> {
+///     let x = sample(Normal::new(0.0, 1.0)?);
+///     Ok(x)
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let trained = swap(coin, |site: &Site| match site.label().as_str() {
+///     "x" => Ok(Some(Arc::new(Normal::<(), f64>::new(9.0, 1e-3)?) as _)),
+///     _ => Ok(None),
+/// });
+/// assert!((seed(0, || trained.run())?.item()? - 9.0).abs() < 0.01);
+/// # Ok(()) }
+/// ```
+pub fn swap<M, F>(model: M, posterior: F) -> Handled<M, Swap<F>>
+where
+    M: Model,
+    F: Fn(&Site) -> Result<Option<Arc<dyn AnyDistribution>>> + Clone + 'static,
+{
+    Handled::new(model, Swap { posterior })
+}
+
+impl<F> Handler for Swap<F>
+where
+    F: Fn(&Site) -> Result<Option<Arc<dyn AnyDistribution>>> + Clone + 'static,
+{
+    fn tracer(&self) -> Rc<dyn Tracer> {
+        Rc::new(self.clone())
+    }
+}
+
+impl<F> Tracer for Swap<F>
+where
+    F: Fn(&Site) -> Result<Option<Arc<dyn AnyDistribution>>>,
+{
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        if site.kind == Kind::Latent
+            && site.value.is_none()
+            && let Some(posterior) = (self.posterior)(site)?
+        {
+            let (expected, got) = (site.distribution.dims(), posterior.dims());
+            if expected != got {
+                let misfit = Error::Shape { op: "swap", expected: expected.to_string(), got };
+                return Err(misfit.at_site(site.label()));
+            }
+            site.distribution = posterior;
+        }
+        next.forward(site)
+    }
+}
+
+/// See [`mean`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mean;
+
+/// The model with every unvalued latent random variable at the mean of its distribution, where it has one.
+///
+/// A network run this way predicts in one pass, with the means of its weights.
+pub fn mean<M: Model>(model: M) -> Handled<M, Mean> {
+    Handled::new(model, Mean)
+}
+
+impl Handler for Mean {
+    fn tracer(&self) -> Rc<dyn Tracer> {
+        Rc::new(Mean)
+    }
+}
+
+impl Tracer for Mean {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        if site.kind == Kind::Latent && site.value.is_none() {
+            site.value = Some(site.distribution.mean().map_err(|error| error.at_site(site.label()))?);
+        }
+        next.forward(site)
+    }
+}

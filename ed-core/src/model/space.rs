@@ -1,0 +1,343 @@
+//! The flat view of a model: its latent random variables as one unconstrained vector.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::Model;
+use crate::error::{Error, Result};
+use crate::handlers::{seed, tape};
+use crate::inference::LogDensity;
+use crate::ops::{layout, reduce};
+use crate::tensor::plan::Plan;
+use crate::tensor::{AnyVar, Dims, Float, Tape, Value};
+use crate::trace::{Kind, Next, Site, SiteName, Tracer, Values, with_tracer};
+
+/// Where one latent random variable lies in the flat vector.
+#[derive(Clone, Debug)]
+pub struct SpaceSite {
+    /// Its name.
+    pub name: SiteName,
+    /// Sizes of its values.
+    pub dims: Dims,
+    /// Sizes of the unconstrained numbers that stand for a value.
+    pub unconstrained_dims: Dims,
+    /// Place of the first of them.
+    pub offset: usize,
+}
+
+impl SpaceSite {
+    fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.unconstrained_dims.num_elements()
+    }
+}
+
+/// The latent random variables of a model and their places in one flat vector of unconstrained numbers.
+///
+/// A random variable on a constrained support is the image of unconstrained numbers under the bijector onto its
+/// support; the log-density of the flat vector includes the log-determinant.
+#[derive(Clone, Debug)]
+pub struct Space {
+    sites: Vec<SpaceSite>,
+    dim: usize,
+    double: bool,
+}
+
+impl Space {
+    /// Runs the model once and collects its latent random variables.
+    ///
+    /// # Errors
+    /// The model's; [`Error::Undefined`] at a discrete latent random variable; [`Error::Precision`] if some are `f32`
+    /// and others `f64`; [`Error::Algorithm`] if there are none.
+    pub fn of<M: Model>(model: &M) -> Result<Space> {
+        let (_, trace) = seed(0, || tape(model))?;
+        let mut sites: Vec<SpaceSite> = Vec::new();
+        let mut dim = 0;
+        let mut precision = None;
+        for site in trace.latents() {
+            let name = site.required_name()?.clone();
+            let unconstrained_dims =
+                site.distribution.unconstrained_dims().map_err(|error| error.at_site(&name))?;
+            let expected = *precision.get_or_insert(site.distribution.precision());
+            if site.distribution.precision() != expected {
+                let got = site.distribution.precision();
+                return Err(Error::Precision { of: format!("the site `{name}`"), expected, got });
+            }
+            sites.push(SpaceSite { name, dims: site.distribution.dims(), unconstrained_dims, offset: dim });
+            dim += unconstrained_dims.num_elements();
+        }
+        if dim == 0 {
+            return Err(Error::Algorithm {
+                of: "inference",
+                why: "the model has no latent random variable: every one is observed, or none has a name"
+                    .into(),
+            });
+        }
+        Ok(Space { sites, dim, double: precision == Some(f64::NAME) })
+    }
+
+    /// The latent random variables, in the order of the model.
+    pub fn sites(&self) -> &[SpaceSite] {
+        &self.sites
+    }
+
+    /// Number of unconstrained numbers.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// From a flat unconstrained vector to values by name, as the model constrains them.
+    ///
+    /// # Errors
+    /// The model's, and [`Error::Shape`] if the vector has another length.
+    pub fn values<M: Model>(&self, model: &M, position: &[f64]) -> Result<Values> {
+        fn run<E: Float, M: Model>(space: &Space, model: &M, position: &[f64]) -> Result<Values> {
+            let position = flat_value::<E>(position);
+            let pass = space.pass(model, &position)?;
+            Ok(pass.values.take())
+        }
+        self.check_len(position.len())?;
+        if self.double { run::<f64, M>(self, model, position) } else { run::<f32, M>(self, model, position) }
+    }
+
+    /// From values by name to the flat unconstrained vector.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSite`] if a value is missing, and the error of a value of the wrong shape or support, by name.
+    pub fn position<M: Model>(&self, model: &M, values: &Values) -> Result<Vec<f64>> {
+        let fixed = crate::handlers::substitute(|| model.run().map(|_| ()), values.clone());
+        let (_, trace) = seed(0, || tape(&fixed))?;
+        let mut position = vec![0.0; self.dim];
+        for place in &self.sites {
+            let value = values.required(place.name.as_str())?;
+            let site = trace.required(place.name.as_str())?;
+            let inside = site.distribution.check(value).and_then(|()| site.distribution.unconstrain(value));
+            let unconstrained = inside.map_err(|error| error.at_site(&place.name))?;
+            position[place.range()].copy_from_slice(&unconstrained.peek()?);
+        }
+        Ok(position)
+    }
+
+    /// The log-density of the model over the flat vector.
+    pub fn log_density<'m, M: Model>(&self, model: &'m M) -> FlatModel<'m, M> {
+        FlatModel {
+            model,
+            space: self.clone(),
+            plan: if self.double { Engine::double() } else { Engine::single() },
+        }
+    }
+
+    fn check_len(&self, len: usize) -> Result<()> {
+        if len == self.dim {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            op: "a flat position",
+            expected: format!("[{}]", self.dim),
+            got: Dims::vector(len),
+        })
+    }
+
+    /// Runs the model at a flat position and collects values and log-density terms.
+    fn pass<E: Float, M: Model>(&self, model: &M, position: &Value<E>) -> Result<Rc<Pass<E>>> {
+        let pass = Rc::new(Pass {
+            position: position.clone(),
+            sites: self.sites.clone(),
+            next: RefCell::new(0),
+            terms: RefCell::new(Vec::new()),
+            values: RefCell::new(Values::new()),
+        });
+        with_tracer(pass.clone(), || model.run())?;
+        let reached = *pass.next.borrow();
+        if let Some(missed) = self.sites.get(reached) {
+            return Err(changed(&format!("`{}` was not sampled", missed.name)));
+        }
+        Ok(pass)
+    }
+}
+
+fn changed(what: &str) -> Error {
+    Error::Algorithm {
+        of: "inference over a flat vector",
+        why: format!(
+            "the random variables of the model must be the same, in the same order and shape, in every run, but {what}"
+        ),
+    }
+}
+
+fn flat_value<E: Float>(position: &[f64]) -> Value<E> {
+    let data: Vec<E> = position.iter().map(|&x| E::from_f64(x)).collect();
+    let dims = Dims::vector(data.len());
+    Value::from_vec(data, dims).unwrap_or_else(|_| Value::full(E::ZERO, dims))
+}
+
+/// The tracer that reads latent values off a flat position and adds up the log-density.
+struct Pass<E: Float> {
+    position: Value<E>,
+    sites: Vec<SpaceSite>,
+    next: RefCell<usize>,
+    terms: RefCell<Vec<Value<E>>>,
+    values: RefCell<Values>,
+}
+
+impl<E: Float> Pass<E> {
+    fn add(&self, term: &AnyVar, site: &Site) -> Result<()> {
+        let term = term.as_value::<E>().map_err(|error| error.at_site(site.label()))?;
+        self.terms.borrow_mut().push(term.clone());
+        Ok(())
+    }
+}
+
+impl<E: Float> Tracer for Pass<E> {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        if site.kind == Kind::Latent && site.value.is_none() {
+            let index = self.next.replace_with(|index| *index + 1);
+            let place = self.sites.get(index).filter(|place| site.name.as_ref() == Some(&place.name));
+            let Some(place) = place else {
+                return Err(changed(&format!("`{}` came unexpectedly", site.label())));
+            };
+            let dims = site.distribution.unconstrained_dims()?;
+            if dims != place.unconstrained_dims {
+                return Err(changed(&format!("`{}` changed its shape", place.name)));
+            }
+            let unconstrained: AnyVar = E::into_any(layout::slice(&self.position, place.offset, dims));
+            let (value, log_det) = site.distribution.constrain(&unconstrained)?;
+            site.value = Some(value);
+            if site.distribution.has_jacobian() {
+                self.add(&log_det, site)?;
+            }
+        }
+        next.forward(site)?;
+        if site.is_random() {
+            self.add(&site.log_prob()?, site)?;
+        }
+        if let (Kind::Latent | Kind::Deterministic, Some(name), Some(value)) =
+            (site.kind, &site.name, &site.value)
+        {
+            self.values.borrow_mut().insert(name, value.detach())?;
+        }
+        Ok(())
+    }
+}
+
+/// A model as a log-density over flat vectors.
+///
+/// The first evaluation runs the model and records its operations; later ones repeat the operations, unless the model
+/// read a number that depends on the position (then its control flow may depend on it, and it runs every time).
+pub struct FlatModel<'m, M> {
+    model: &'m M,
+    space: Space,
+    plan: Engine,
+}
+
+/// How the next evaluation is done.
+enum Engine {
+    F32(State<f32>),
+    F64(State<f64>),
+}
+
+enum State<E: Float> {
+    /// Not known yet.
+    Unknown,
+    /// The operations repeat.
+    Replay(Box<Plan<E>>),
+    /// The model runs every time.
+    Rerun,
+}
+
+impl Engine {
+    fn single() -> Engine {
+        Engine::F32(State::Unknown)
+    }
+
+    fn double() -> Engine {
+        Engine::F64(State::Unknown)
+    }
+}
+
+impl<M: Model> FlatModel<'_, M> {
+    /// The places of the random variables.
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// Whether later evaluations repeat recorded operations; known after the first.
+    pub fn is_replayed(&self) -> bool {
+        matches!(&self.plan, Engine::F32(State::Replay(_)) | Engine::F64(State::Replay(_)))
+    }
+
+    /// Runs the model at every evaluation, even if its operations could be repeated: for a model that depends on
+    /// something that changes from call to call.
+    pub fn always_rerun(mut self) -> Self {
+        self.plan = if self.space.double { Engine::F64(State::Rerun) } else { Engine::F32(State::Rerun) };
+        self
+    }
+
+    /// The random variables whose log-density or value is not finite at `position`, for an error message.
+    pub(crate) fn suspects(&self, position: &[f64]) -> Vec<String> {
+        let Ok(values) = self.space.values(self.model, position) else { return Vec::new() };
+        let fixed = crate::handlers::substitute(|| self.model.run().map(|_| ()), values);
+        let Ok((_, trace)) = tape(&fixed) else { return Vec::new() };
+        let finite = |site: &Site| {
+            let log_prob = site.log_prob().and_then(|log_prob| log_prob.item());
+            log_prob.is_ok_and(f64::is_finite)
+        };
+        trace.sites().iter().filter(|site| !finite(site)).map(Site::label).collect()
+    }
+}
+
+fn evaluate<E: Float, M: Model>(
+    model: &M,
+    space: &Space,
+    state: &mut State<E>,
+    position: &[f64],
+    gradient: &mut [f64],
+) -> Result<f64> {
+    if let State::Replay(plan) = state {
+        let (value, slopes) = plan.value_and_gradient(|input| {
+            input.iter_mut().zip(position).for_each(|(input, &x)| *input = E::from_f64(x));
+        });
+        gradient.iter_mut().zip(slopes).for_each(|(out, slope)| *out = slope.to_f64());
+        return Ok(value.to_f64());
+    }
+    let run = || {
+        let tape = Tape::<E>::of();
+        let watched = tape.watch_value(&flat_value(position));
+        let pass = space.pass(model, &watched)?;
+        let terms = pass.terms.borrow();
+        let terms: Vec<&Value<E>> = terms.iter().collect();
+        let total = reduce::add_all(&terms);
+        Ok((tape, watched, total))
+    };
+    if let State::Unknown = state {
+        let (tape, watched, total) = run()?;
+        *state = match Plan::take(tape, watched.node(), &total)? {
+            Some(plan) => State::Replay(Box::new(plan)),
+            None => State::Rerun,
+        };
+    }
+    if let State::Replay(_) = state {
+        return evaluate(model, space, state, position, gradient);
+    }
+    let (_tape, watched, total) = run()?;
+    let value = total.peek()?[0].to_f64();
+    let gradients = crate::tensor::tape::backward(&total)?;
+    match gradients.slice(watched.node())? {
+        Some(slopes) => gradient.iter_mut().zip(slopes).for_each(|(out, slope)| *out = slope.to_f64()),
+        None => gradient.fill(0.0),
+    }
+    Ok(value)
+}
+
+impl<M: Model> LogDensity for FlatModel<'_, M> {
+    fn dim(&self) -> usize {
+        self.space.dim
+    }
+
+    fn log_density_and_gradient(&mut self, position: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        self.space.check_len(position.len())?;
+        match &mut self.plan {
+            Engine::F32(state) => evaluate(self.model, &self.space, state, position, gradient),
+            Engine::F64(state) => evaluate(self.model, &self.space, state, position, gradient),
+        }
+    }
+}
