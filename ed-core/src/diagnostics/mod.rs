@@ -5,13 +5,13 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | do the chains agree? | [`rhat`] |
-//! | how many independent draws are they worth? | [`ess`], from [`autocorrelation`] |
+//! | do the chains agree? | [`rhat`](rhat()) |
+//! | how many independent draws are they worth? | [`ess_bulk`], [`ess_tail`], from the [autocorrelation](autocorrelation()) |
 //! | how exact is a reported number? | [`mcse_mean`], [`mcse_sd`], [`mcse_quantile`] |
-//! | did momentum resampling explore the energies? | [`bfmi`] |
-//! | where is the mass? | [`quantile`], [`hdi`] |
+//! | did momentum resampling explore the energies? | [`bfmi`](bfmi()) |
+//! | where is the mass? | [`quantile`](quantile()), [`hdi`](hdi()) |
 //! | all of it for a whole model | [`Summary`] |
-//! | are predicted probabilities right? | [`calibration`], [`auroc`] |
+//! | are predicted probabilities right? | [`calibration`], [`auroc`](auroc()) |
 //! | is it the data or the model that is unsure? | [`entropy_split`] |
 //! | are predicted numbers right? | [`rmse`], [`mixture_log_likelihood`], [`interval_coverage`] |
 //! | the same draws in ArviZ | [`write_cmdstan_csv`] |

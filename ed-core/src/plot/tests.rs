@@ -41,7 +41,7 @@ fn steps(count: usize) -> Vec<f64> {
 }
 
 #[test]
-fn line() {
+fn draws_losses_on_linear_and_logarithmic_axes() {
     let steps = steps(500);
     let loss = |rate: f64, seed| -> Vec<f64> {
         let noise = noise(500, seed);
@@ -56,11 +56,13 @@ fn line() {
     let (size, colours) = picture("line", |path| plot("Training of three guides").save(path));
     assert_eq!(size, (1200, 740));
     assert!(colours > 50, "lines, text and their smooth edges: {colours}");
-    picture("line_log", |path| plot("Training of three guides, logarithmic").log_y().save(path));
+    let (_, colours) =
+        picture("line_log", |path| plot("Training of three guides, logarithmic").log_y().save(path));
+    assert!(colours > 50);
 }
 
 #[test]
-fn density() {
+fn overlays_densities_of_draws_and_a_known_curve() {
     let shifted: Vec<f64> = noise(4000, 2).iter().map(|x| 0.7 * x + 0.5).collect();
     let x: Vec<f64> = (-40..=40).map(|i| f64::from(i) / 10.0).collect();
     let exact: Vec<f64> = x.iter().map(|x| (-0.5 * x * x).exp() / 2.506_628_274_631).collect();
@@ -76,7 +78,7 @@ fn density() {
 }
 
 #[test]
-fn interval() {
+fn sets_intervals_of_methods_side_by_side() {
     let names: Vec<String> =
         ["mu", "tau"].map(str::to_owned).into_iter().chain((0..8).map(|i| format!("theta[{i}]"))).collect();
     let intervals = |shift: f64, width: f64| -> Vec<Interval> {
@@ -99,7 +101,7 @@ fn interval() {
 }
 
 #[test]
-fn trace() {
+fn draws_one_trace_panel_a_scalar() {
     let chains = |scale: f64| (1..=4).map(|c| noise(500, c).iter().map(|x| scale * x).collect()).collect();
     let (mu, tau): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (chains(1.0), chains(120.0));
     let (_, colours) = picture("trace", |path| {
@@ -109,14 +111,15 @@ fn trace() {
 }
 
 #[test]
-fn rank() {
+fn draws_one_rank_histogram_a_chain() {
     let mut chains: Vec<Vec<f64>> = (1..=4).map(|c| noise(1000, c)).collect();
     chains[3].iter_mut().for_each(|x| *x = 0.6 * *x + 0.4);
-    picture("rank", |path| RankPlot::new("Ranks of mu", &chains).save(path));
+    let ((_, height), colours) = picture("rank", |path| RankPlot::new("Ranks of mu", &chains).save(path));
+    assert!(height == 2 * (4 * 75 + 90) && colours > 50);
 }
 
 #[test]
-fn reliability() {
+fn compares_the_calibration_of_models() {
     let model = |sharpness: f64, seed| {
         let logits = noise(3000, seed);
         let probs: Vec<f64> = logits
@@ -130,17 +133,18 @@ fn reliability() {
             logits.iter().zip(noise(3000, seed + 50)).map(|(z, e)| usize::from(z + 1.2 * e < 0.0)).collect();
         Predictions::new(&probs, &labels).unwrap().reliability(15)
     };
-    picture("reliability", |path| {
+    let (_, colours) = picture("reliability", |path| {
         ReliabilityPlot::new("Calibration on held-out digits")
             .model("deterministic", &model(4.0, 1))
             .model("flipout", &model(1.6, 2))
             .model("deep ensemble", &model(1.2, 3))
             .save(path)
     });
+    assert!(colours > 50);
 }
 
 #[test]
-fn image_grid() {
+fn shows_images_with_their_predictions() {
     let digits = crate::data::digits();
     let mut grid = ImageGrid::new("Held-out digits and predicted classes", 8, 5);
     for i in 0..10 {
@@ -151,23 +155,26 @@ fn image_grid() {
         let entropy: f64 = probs.iter().map(|p: &f64| -p * p.ln()).sum();
         grid = grid.item(format!("H = {entropy:.2}"), digits.image(i), &probs, Some(label));
     }
-    picture("image_grid", |path| grid.save(path));
+    let ((width, height), colours) = picture("image_grid", |path| grid.save(path));
+    assert_eq!((width, height), (2 * (5 * 112 + 24), 2 * (2 * 166 + 46)));
+    assert!(colours > 50);
 }
 
 #[test]
-fn heat() {
+fn maps_a_field_with_points_on_it() {
     let side = 60;
     let at = |i: usize| 6.0 * (i % side) as f64 / 59.0 - 3.0;
     let values: Vec<f64> = (0..side * side)
         .map(|i| (at(i), 6.0 * (i / side) as f64 / 59.0 - 3.0))
         .map(|(x, y)| x.sin() * (y / 1.5).cos() * 40.0 + x)
         .collect();
-    picture("heat", |path| {
+    let (_, colours) = picture("heat", |path| {
         HeatMap::new("Posterior mean of a Gaussian process", &values, side, -3.0..3.0, -3.0..3.0)
             .labels("x₁", "x₂")
             .points(&[(0.5, 0.5), (-2.0, 1.0), (1.5, -2.0)])
             .save(path)
     });
+    assert!(colours > 200, "a smooth field has many colours: {colours}");
 }
 
 #[test]
@@ -227,7 +234,21 @@ fn draws_degenerate_but_valid_input() {
 }
 
 #[test]
-fn narrow_ranges_get_ticks_that_differ() {
+fn extreme_numbers_are_drawn_or_refused_but_never_hang() {
+    for y in [[1e300, -1e300], [1e-300, 2e-300], [1.0, 1.0 + 1e-11], [1.0, 1.0 + 1e-15], [1e9, 1e9 + 1e-4]] {
+        let line = || LinePlot::new("extreme", "", "").series("", &[0.0, 1.0], &y);
+        picture("extreme_line", |path| line().save(path));
+        let folder = test_folder("extreme");
+        let path = folder.join("plot.png");
+        let _ = line().log_y().save(&path);
+        let _ = DensityPlot::new("", "").draws("", &y).save(&path);
+        let _ = HeatMap::new("", &y, 1, 0.0..y[1].abs(), 0.0..1.0).save(&path);
+        fs::remove_dir_all(folder).unwrap();
+    }
+    let widest = LinePlot::new("", "", "").series("", &[0.0, 1.0], &[f64::MIN, f64::MAX]);
+    assert!(widest.save("/nonexistent/never-written.png").is_err());
     let y: Vec<f64> = noise(50, 3).iter().map(|x| 1000.0 + 1e-4 * x).collect();
-    picture("narrow", |path| LinePlot::new("Narrow", "step", "value").series("", &steps(50), &y).save(path));
+    let narrow = LinePlot::new("Narrow", "step", "value").series("", &steps(50), &y);
+    let (_, colours) = picture("narrow", |path| narrow.save(path));
+    assert!(colours > 50);
 }
