@@ -8,6 +8,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use super::dispatch::Arch;
+use super::linalg::Backend;
 
 mod sealed {
     pub trait Sealed {}
@@ -67,6 +68,7 @@ pub trait Real:
     + MulAssign
     + DivAssign
     + Sum
+    + Backend
 {
     /// 0.
     const ZERO: Self;

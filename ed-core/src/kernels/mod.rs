@@ -10,15 +10,19 @@
 //! - [`rng`]: counter-based keys, uniforms and normals.
 //! - [`elementwise`]: maps and their derivatives; [`reduce`]: sums, maxima, log-sum-exp;
 //!   [`broadcast`]: repeating parameters.
+//! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
 //! - [`fused`]: log-densities with their gradients in one pass.
 //! - [`special`]: special functions of one `f64`.
 
 pub mod broadcast;
+pub mod cholesky;
 pub mod dispatch;
 pub mod elementwise;
 pub mod float;
 pub mod fused;
+pub mod linalg;
 pub mod math;
+pub mod matmul;
 pub mod parallel;
 pub mod reduce;
 pub mod rng;
