@@ -2,10 +2,10 @@
 //!
 //! | function | rows × features | target | source and licence |
 //! |---|---|---|---|
-//! | [`digits`] | 1,797 × 64 | digit 0–9 | Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits" (test part), UCI Machine Learning Repository, <https://doi.org/10.24432/C50P49>, CC BY 4.0 |
+//! | [`digits()`] | 1,797 × 64 | digit 0–9 | Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits" (test part), UCI Machine Learning Repository, <https://doi.org/10.24432/C50P49>, CC BY 4.0 |
 //! | [`breast_cancer`] | 569 × 30 | 1 benign, 0 malignant | Wolberg, Mangasarian, Street & Street, "Breast Cancer Wisconsin (Diagnostic)", UCI Machine Learning Repository, <https://doi.org/10.24432/C5DW2B>, CC BY 4.0 |
 //! | [`diabetes`] | 442 × 10 | disease progression after a year | Efron, Hastie, Johnstone & Tibshirani, "Least angle regression", Annals of Statistics 32(2), 2004 |
-//! | [`eight_schools`] | 8 | coaching effect and its standard error | Rubin, "Estimation in parallel randomized experiments", 1981; Gelman et al., "Bayesian Data Analysis", table 5.2 |
+//! | [`eight_schools()`] | 8 | coaching effect and its standard error | Rubin, "Estimation in parallel randomized experiments", 1981; Gelman et al., "Bayesian Data Analysis", table 5.2 |
 //!
 //! The first three are the copies that scikit-learn distributes (BSD 3-clause), repacked by `make_data.py` in
 //! this folder and otherwise unchanged.
