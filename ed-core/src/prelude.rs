@@ -6,6 +6,7 @@ pub use crate::{
     bijectors::{Bijector, Constraint},
     distributions::*,
     handlers::*,
+    inference::{Draws, McmcDraws, Nuts},
     kernels::rng::Key,
     model,
     model::{Model, make_log_joint},

@@ -1,0 +1,361 @@
+//! The No-U-Turn sampler. The trajectories are those of the `nuts-rs` crate; this file gives them a model.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use nuts_rs::rand::SeedableRng;
+use nuts_rs::rand::rngs::StdRng;
+use nuts_rs::{
+    Chain as _, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings,
+};
+
+use super::chain::{ChainRun, McmcDraws};
+use crate::error::{Error, Result};
+use crate::inference::LogDensity;
+use crate::kernels::rng::{self, Key};
+use crate::model::{FlatModel, Model, Space};
+use crate::progress::Progress;
+use crate::trace::Values;
+
+/// Tries to find a starting point before giving up.
+const MAX_STARTS: u64 = 100;
+
+/// The No-U-Turn sampler (Hoffman and Gelman 2014), with multinomial trajectories, dual averaging of the step size and
+/// a diagonal mass matrix adapted from draws and gradients, as `nuts-rs` does.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+///
+/// #[model]
+/// fn location(scale: f64) -> Result<RandomVariable<Normal<(), f64>>> {
+///     let loc = sample(Normal::new(0.0, 1.0)?);
+///     let x = sample(Normal::new(&loc, scale)?);
+///     Ok(x)
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let observed = condition(|| location(0.5), values![location::x = Var::<(), f64>::scalar(1.0)]);
+/// let draws = Nuts::new(&observed).chains(2).draws(500).run(0)?;
+/// // The posterior is Normal(0.8, √0.2).
+/// let row = draws.summary()?.row("loc").cloned().unwrap();
+/// assert!((row.mean - 0.8).abs() < 5.0 * row.mcse_mean);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Nuts<'m, M> {
+    model: &'m M,
+    chains: usize,
+    warmup: u64,
+    draws: u64,
+    target_accept: f64,
+    max_depth: u64,
+    init: Option<Values>,
+    progress: bool,
+    rerun: bool,
+}
+
+impl<'m, M: Model + Sync> Nuts<'m, M> {
+    /// A sampler for the latent random variables of a model: 4 chains of 1,000 draws after 1,000 of warm-up.
+    pub fn new(model: &'m M) -> Self {
+        Nuts {
+            model,
+            chains: 4,
+            warmup: 1000,
+            draws: 1000,
+            target_accept: 0.8,
+            max_depth: 10,
+            init: None,
+            progress: true,
+            rerun: false,
+        }
+    }
+
+    /// Number of chains, which run in parallel.
+    pub fn chains(mut self, chains: usize) -> Self {
+        self.chains = chains;
+        self
+    }
+
+    /// Number of draws of each chain that only adapt the sampler and are thrown away.
+    pub fn warmup(mut self, warmup: u64) -> Self {
+        self.warmup = warmup;
+        self
+    }
+
+    /// Number of draws of each chain that are kept.
+    pub fn draws(mut self, draws: u64) -> Self {
+        self.draws = draws;
+        self
+    }
+
+    /// The mean acceptance probability that the step size is adapted to; nearer to 1 for posteriors with narrow places.
+    pub fn target_accept(mut self, target_accept: f64) -> Self {
+        self.target_accept = target_accept;
+        self
+    }
+
+    /// Largest number of doublings of a trajectory.
+    pub fn max_depth(mut self, max_depth: u64) -> Self {
+        self.max_depth = max_depth;
+        self
+    }
+
+    /// Starts every chain at these values instead of at a random point.
+    pub fn init(mut self, values: Values) -> Self {
+        self.init = Some(values);
+        self
+    }
+
+    /// Never shows progress bars.
+    pub fn quiet(mut self) -> Self {
+        self.progress = false;
+        self
+    }
+
+    /// Runs the model at every step, where otherwise its operations are recorded once and repeated: for a model that
+    /// depends on something that changes from call to call.
+    pub fn always_rerun(mut self) -> Self {
+        self.rerun = true;
+        self
+    }
+
+    /// Draws from the posterior. The same seed gives the same draws.
+    ///
+    /// # Errors
+    /// The model's; [`Error::Parameter`] for a setting outside of its domain; [`Error::Algorithm`] if no starting
+    /// point has a finite log-density, naming the random variables at fault.
+    pub fn run(&self, seed: u64) -> Result<McmcDraws> {
+        self.check()?;
+        let space = Space::of(self.model)?;
+        let bars = if self.progress {
+            Progress::chains("chain", self.chains, self.warmup + self.draws)
+        } else {
+            (0..self.chains).map(|_| Progress::hidden()).collect()
+        };
+        let key = Key::new(seed);
+        let start = Instant::now();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(self.chains);
+        let next = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<Result<ChainRun>>>> =
+            (0..self.chains).map(|_| Mutex::new(None)).collect();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let chain = next.fetch_add(1, Ordering::Relaxed);
+                        let (Some(result), Some(bar)) = (results.get(chain), bars.get(chain)) else { break };
+                        let run = self.run_chain(&space, chain, key.fold_in(chain as u64), bar);
+                        if let Ok(mut result) = result.lock() {
+                            *result = Some(run);
+                        }
+                    }
+                });
+            }
+        });
+        let runs: Result<Vec<ChainRun>> = results
+            .into_iter()
+            .map(|result| {
+                result.into_inner().ok().flatten().unwrap_or_else(|| {
+                    Err(Error::Algorithm { of: "NUTS", why: "a chain ended without a result".into() })
+                })
+            })
+            .collect();
+        McmcDraws::collect(&space, self.model, runs?, start.elapsed())
+    }
+
+    fn check(&self) -> Result<()> {
+        let parameter = |name, must_be, got: String| Err(Error::Parameter { of: "NUTS", name, must_be, got });
+        if self.chains == 0 {
+            return parameter("chains", "at least 1", "0".into());
+        }
+        if self.draws == 0 {
+            return parameter("draws", "at least 1", "0".into());
+        }
+        if !(self.target_accept > 0.0 && self.target_accept < 1.0) {
+            return parameter("target_accept", "between 0 and 1", self.target_accept.to_string());
+        }
+        if self.max_depth == 0 {
+            return parameter("max_depth", "at least 1", "0".into());
+        }
+        Ok(())
+    }
+
+    fn run_chain(&self, space: &Space, chain: usize, key: Key, bar: &Progress) -> Result<ChainRun> {
+        let failure = Mutex::new(None);
+        let density = self.density(space);
+        let position = self.start(space, key.fold_in_str("start"))?;
+        let mut settings = DiagNutsSettings {
+            num_tune: self.warmup,
+            num_draws: self.draws,
+            maxdepth: self.max_depth,
+            ..Default::default()
+        };
+        settings.adapt_options.step_size_settings.target_accept = self.target_accept;
+        let math = CpuMath::new(Adapter { density, failure: &failure });
+        let mut seed = [0u8; 32];
+        nuts_rs::rand::Rng::fill_bytes(&mut Seeder(key.fold_in_str("trajectory")), &mut seed);
+        let mut rng = StdRng::from_seed(seed);
+        let explain = |error: &dyn fmt::Display| {
+            let fatal = failure.lock().ok().and_then(|mut failure| failure.take());
+            fatal.unwrap_or_else(|| Error::Algorithm {
+                of: "NUTS",
+                why: format!("chain {}: {error}", chain + 1),
+            })
+        };
+        let mut sampler =
+            settings.new_chain(chain as u64, math, &mut rng).map_err(|error| explain(&error))?;
+        sampler.set_position(&position).map_err(|error| explain(&error))?;
+        let mut run = ChainRun::with_capacity(self.draws as usize);
+        let start = Instant::now();
+        for draw in 0..self.warmup + self.draws {
+            let (position, info) = sampler.draw().map_err(|error| explain(&error))?;
+            let kept = draw >= self.warmup;
+            run.push(position, kept, info.diverging, info.num_steps, info.step_size);
+            if draw + 1 == self.warmup {
+                run.warmup_time = start.elapsed();
+            }
+            bar.set(draw + 1, || {
+                let phase = if kept { "sampling" } else { "warm-up" };
+                format!("{phase}, {} steps of {:.2e}", info.num_steps, info.step_size)
+            });
+        }
+        run.time = start.elapsed();
+        Ok(run)
+    }
+
+    fn density(&self, space: &Space) -> FlatModel<'m, M> {
+        let density = space.log_density(self.model);
+        if self.rerun { density.always_rerun() } else { density }
+    }
+
+    /// A point with a finite log-density and gradient: the given one, or uniform on (-2, 2) in each dimension.
+    fn start(&self, space: &Space, key: Key) -> Result<Vec<f64>> {
+        let mut density = self.density(space);
+        let mut gradient = vec![0.0; space.dim()];
+        let mut usable = |position: &[f64]| match density.log_density_and_gradient(position, &mut gradient) {
+            Ok(value) => Ok(value.is_finite() && gradient.iter().all(|slope| slope.is_finite())),
+            Err(error) if error.is_recoverable() => Ok(false),
+            Err(error) => Err(error),
+        };
+        if let Some(values) = &self.init {
+            let position = space.position(self.model, values)?;
+            if usable(&position)? {
+                return Ok(position);
+            }
+            return Err(self.no_start(space, "the given starting values have", &position));
+        }
+        let mut position = vec![0.0; space.dim()];
+        for attempt in 0..MAX_STARTS {
+            rng::fill_uniform(key.fold_in(attempt), &mut position);
+            position.iter_mut().for_each(|x| *x = 4.0 * *x - 2.0);
+            if usable(&position)? {
+                return Ok(position);
+            }
+        }
+        Err(self.no_start(space, "each of 100 random starting points has", &position))
+    }
+
+    fn no_start(&self, space: &Space, which: &str, position: &[f64]) -> Error {
+        let suspects = space.log_density(self.model).suspects(position);
+        let at_fault = match suspects.is_empty() {
+            true => "its gradient overflows".into(),
+            false => format!("not finite at: {}", suspects.join(", ")),
+        };
+        Error::Algorithm {
+            of: "NUTS",
+            why: format!(
+                "{which} a log-density or gradient that is not finite ({at_fault}); check that the data lie in the \
+                 support of their distribution, or give starting values with `.init(values![…])`"
+            ),
+        }
+    }
+}
+
+/// Random bytes for the trajectories, from a key.
+struct Seeder(Key);
+
+impl nuts_rs::rand::TryRng for Seeder {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> std::result::Result<u32, Self::Error> {
+        Ok(rand::RngCore::next_u32(&mut self.0.stream()))
+    }
+
+    fn try_next_u64(&mut self) -> std::result::Result<u64, Self::Error> {
+        Ok(rand::RngCore::next_u64(&mut self.0.stream()))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> std::result::Result<(), Self::Error> {
+        rand::RngCore::fill_bytes(&mut self.0.stream(), bytes);
+        Ok(())
+    }
+}
+
+/// A log-density as `nuts-rs` wants it.
+struct Adapter<'a, L> {
+    density: L,
+    /// The error that stopped the chain.
+    failure: &'a Mutex<Option<Error>>,
+}
+
+/// An error as `nuts-rs` wants it: whether to reject the point or to stop.
+#[derive(Debug)]
+struct Rejection {
+    recoverable: bool,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the log-density could not be evaluated")
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl LogpError for Rejection {
+    fn is_recoverable(&self) -> bool {
+        self.recoverable
+    }
+}
+
+impl<L: LogDensity> HasDims for Adapter<'_, L> {
+    fn dim_sizes(&self) -> HashMap<String, u64> {
+        HashMap::from([("unconstrained_parameter".into(), self.density.dim() as u64)])
+    }
+}
+
+impl<L: LogDensity> CpuLogpFunc for Adapter<'_, L> {
+    type LogpError = Rejection;
+    type FlowParameters = ();
+    type ExpandedVector = Vec<f64>;
+
+    fn dim(&self) -> usize {
+        self.density.dim()
+    }
+
+    fn logp(&mut self, position: &[f64], gradient: &mut [f64]) -> std::result::Result<f64, Rejection> {
+        match self.density.log_density_and_gradient(position, gradient) {
+            Ok(value) if value.is_nan() => Err(Rejection { recoverable: true }),
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let recoverable = error.is_recoverable();
+                if !recoverable && let Ok(mut failure) = self.failure.lock() {
+                    failure.get_or_insert(error);
+                }
+                Err(Rejection { recoverable })
+            }
+        }
+    }
+
+    fn expand_vector<R: nuts_rs::rand::Rng + ?Sized>(
+        &mut self,
+        _: &mut R,
+        position: &[f64],
+    ) -> std::result::Result<Vec<f64>, CpuMathError> {
+        Ok(position.to_vec())
+    }
+}
