@@ -12,6 +12,8 @@
 //!   [`broadcast`]: repeating parameters.
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
 //! - [`fused`]: log-densities with their gradients in one pass.
+//! - [`optim`]: optimiser steps.
+//! - [`sampling`]: draws of other distributions.
 //! - [`special`]: special functions of one `f64`.
 
 pub mod broadcast;
@@ -23,9 +25,11 @@ pub mod fused;
 pub mod linalg;
 pub mod math;
 pub mod matmul;
+pub mod optim;
 pub mod parallel;
 pub mod reduce;
 pub mod rng;
+pub mod sampling;
 pub mod special;
 
 pub use broadcast::Broadcast;

@@ -122,7 +122,7 @@ pub fn argmax<T: Real>(x: &[T]) -> Option<usize> {
 
 /// `ln Σ exp(x)` of one row.
 #[inline(always)]
-pub(super) fn row_log_sum_exp<A: Arch, T: Real>(x: &[T]) -> T {
+fn row_log_sum_exp<A: Arch, T: Real>(x: &[T]) -> T {
     let max = fold(x, T::NEG_INFINITY, T::NEG_INFINITY, nan_max, nan_max);
     if !max.is_finite() {
         return max;
@@ -136,6 +136,45 @@ pub(super) fn rows_per_chunk(columns: usize) -> usize {
     (COSTLY_CHUNK / columns.max(1)).max(1)
 }
 
+/// Rows side by side, when a row is too short to fill the lanes itself.
+pub(super) const ROW_BLOCK: usize = 16;
+
+/// `ln Σ exp(x)` of `ROW_BLOCK` rows: one row in each lane.
+#[inline(always)]
+fn row_block_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [T; ROW_BLOCK] {
+    let x = &x[..ROW_BLOCK * columns];
+    let mut max = [T::NEG_INFINITY; ROW_BLOCK];
+    for column in 0..columns {
+        for row in 0..ROW_BLOCK {
+            max[row] = nan_max(max[row], x[row * columns + column]);
+        }
+    }
+    let mut sum = [T::ZERO; ROW_BLOCK];
+    for column in 0..columns {
+        for row in 0..ROW_BLOCK {
+            sum[row] += math::exp::<A, T>(x[row * columns + column] - max[row]);
+        }
+    }
+    for row in 0..ROW_BLOCK {
+        let total = max[row] + math::ln::<A, T>(sum[row]);
+        max[row] = if max[row].abs() < T::INFINITY { total } else { max[row] };
+    }
+    max
+}
+
+/// `ln Σ exp(x)` of up to `ROW_BLOCK` rows.
+#[inline(always)]
+pub(super) fn rows_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [T; ROW_BLOCK] {
+    if columns <= LANES && x.len() == ROW_BLOCK * columns {
+        return row_block_log_sum_exp::<A, T>(x, columns);
+    }
+    let mut totals = [T::ZERO; ROW_BLOCK];
+    for (total, row) in totals.iter_mut().zip(x.chunks_exact(columns)) {
+        *total = row_log_sum_exp::<A, T>(row);
+    }
+    totals
+}
+
 struct LogSumExp<'a, T> {
     x: &'a [T],
     columns: usize,
@@ -147,8 +186,8 @@ impl<T: Real> Kernel for LogSumExp<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) {
-        for (out, x) in self.out.iter_mut().zip(self.x.chunks_exact(self.columns)) {
-            *out = row_log_sum_exp::<A, T>(x);
+        for (out, x) in self.out.chunks_mut(ROW_BLOCK).zip(self.x.chunks(ROW_BLOCK * self.columns)) {
+            out.copy_from_slice(&rows_log_sum_exp::<A, T>(x, self.columns)[..out.len()]);
         }
     }
 }
@@ -179,11 +218,14 @@ impl<T: Real> Kernel for LogSoftmax<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) {
-        let rows = self.x.chunks_exact(self.columns);
-        for (out, x) in self.out.chunks_exact_mut(self.columns).zip(rows) {
-            let total = row_log_sum_exp::<A, T>(x);
-            for (out, &x) in out.iter_mut().zip(x) {
-                *out = x - total;
+        let size = ROW_BLOCK * self.columns;
+        for (out, x) in self.out.chunks_mut(size).zip(self.x.chunks(size)) {
+            let totals = rows_log_sum_exp::<A, T>(x, self.columns);
+            let rows = out.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns));
+            for ((out, x), total) in rows.zip(totals) {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = x - total;
+                }
             }
         }
     }

@@ -325,6 +325,14 @@ pub struct Stream {
     used: usize,
 }
 
+impl Stream {
+    /// A uniform on the open interval (0, 1).
+    #[inline]
+    pub fn open_unit(&mut self) -> f64 {
+        f64::open_unit(self.next_u64())
+    }
+}
+
 impl RngCore for Stream {
     #[inline]
     fn next_u32(&mut self) -> u32 {

@@ -5,7 +5,7 @@ use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 use crate::kernels::math;
 use crate::kernels::parallel::{Rows, map_reduce};
-use crate::kernels::reduce::{row_log_sum_exp, rows_per_chunk};
+use crate::kernels::reduce::{ROW_BLOCK, rows_log_sum_exp, rows_per_chunk};
 
 /// `Σ log softmax(logits)[label]` over the rows of the row-major `logits` `[R, C]`, for `R` labels
 /// below `C`; the negative of the summed cross-entropy, in nats.
@@ -56,18 +56,21 @@ impl<T: Real> Kernel for CrossEntropy<'_, T> {
     #[inline(always)]
     fn run<A: Arch>(mut self) -> [f64; 1] {
         let mut sum = 0.0;
-        for (row, &label) in self.labels.iter().enumerate() {
-            let span = row * self.columns..(row + 1) * self.columns;
-            let logits = &self.logits[span.clone()];
-            let total = row_log_sum_exp::<A, T>(logits);
-            sum += (logits[label] - total).to_f64();
-            if let Some(d_logits) = &mut self.d_logits {
-                let d_logits = &mut d_logits[span];
-                for (d, &logit) in d_logits.iter_mut().zip(logits) {
-                    *d = -math::exp::<A, T>(logit - total);
+        let mut first_row = 0;
+        for logits in self.logits.chunks((ROW_BLOCK * self.columns).max(1)) {
+            let totals = rows_log_sum_exp::<A, T>(logits, self.columns);
+            for (row, (logits, total)) in (first_row..).zip(logits.chunks_exact(self.columns).zip(totals)) {
+                let label = self.labels[row];
+                sum += (logits[label] - total).to_f64();
+                if let Some(d_logits) = &mut self.d_logits {
+                    let d_logits = &mut d_logits[row * self.columns..(row + 1) * self.columns];
+                    for (d, &logit) in d_logits.iter_mut().zip(logits) {
+                        *d = -math::exp::<A, T>(logit - total);
+                    }
+                    d_logits[label] += T::ONE;
                 }
-                d_logits[label] += T::ONE;
             }
+            first_row += ROW_BLOCK;
         }
         [sum]
     }
