@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::data::DataError;
+use crate::diagnostics::DiagnosticsError;
+use crate::plot::PlotError;
 use crate::tensor::Dims;
 
 /// What every fallible function of the workspace returns.
@@ -280,6 +283,23 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The errors of the modules that know only slices, as the one of the workspace.
+macro_rules! from_slice_errors {
+    ($($of:literal $error:ty;)+) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Error {
+                Error::Algorithm { of: $of, why: error.to_string() }
+            }
+        }
+    )+};
+}
+
+from_slice_errors! {
+    "diagnostics" DiagnosticsError;
+    "data" DataError;
+    "plot" PlotError;
+}
 
 #[cfg(test)]
 mod tests {

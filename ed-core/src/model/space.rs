@@ -299,7 +299,7 @@ fn evaluate<E: Float, M: Model>(
         gradient.iter_mut().zip(slopes).for_each(|(out, slope)| *out = slope.to_f64());
         return Ok(value.to_f64());
     }
-    let run = || {
+    let run = || -> Result<_> {
         let tape = Tape::<E>::of();
         let watched = tape.watch_value(&flat_value(position));
         let pass = space.pass(model, &watched)?;
