@@ -1,1 +1,3 @@
-//! Layers that carry uncertainty.
+//! What neural networks with uncertain weights are made of, over `ed-core`.
+
+pub mod initializers;
