@@ -17,6 +17,7 @@ pub mod inference;
 pub mod kernels;
 pub mod model;
 pub mod ops;
+pub mod params;
 pub mod plot;
 pub mod prelude;
 pub mod progress;

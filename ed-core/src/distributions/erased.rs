@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::distribution::Distribution;
 use crate::bijectors::{Bijector, Constraint};
@@ -82,6 +83,13 @@ pub trait AnyDistribution: Debug + Send + Sync {
     /// # Errors
     /// As [`AnyDistribution::unconstrained_dims`].
     fn unconstrain(&self, value: &AnyVar) -> Result<AnyVar>;
+    /// Independent normals in the shape and precision of a draw: what stands for this distribution in a mean-field
+    /// guide.
+    ///
+    /// # Errors
+    /// As [`Normal::new`](super::Normal::new), and [`Error::Shape`] or [`Error::Precision`] for parameters of another
+    /// kind.
+    fn normal_like(&self, loc: &AnyVar, scale: &AnyVar) -> Result<Arc<dyn AnyDistribution>>;
     /// The distribution, for asking its type.
     fn as_any(&self) -> &dyn Any;
 }
@@ -172,6 +180,11 @@ impl<D: Distribution> AnyDistribution for D {
 
     fn unconstrain(&self, value: &AnyVar) -> Result<AnyVar> {
         Ok(Float::into_any(bijector(self)?.inverse(value.as_value()?)?))
+    }
+
+    fn normal_like(&self, loc: &AnyVar, scale: &AnyVar) -> Result<Arc<dyn AnyDistribution>> {
+        let (loc, scale) = (loc.typed::<D::Shape, D::Elem>()?, scale.typed::<D::Shape, D::Elem>()?);
+        Ok(Arc::new(super::Normal::new(loc, scale)?))
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -128,6 +128,14 @@ impl AnyVar {
         }
     }
 
+    /// Zeros, in the same shape and precision.
+    pub(crate) fn zeros_like(&self) -> AnyVar {
+        match self {
+            AnyVar::F32(value) => AnyVar::F32(Value::full(0.0, *value.dims())),
+            AnyVar::F64(value) => AnyVar::F64(Value::full(0.0, *value.dims())),
+        }
+    }
+
     /// The sum of all elements.
     pub fn sum(&self) -> AnyVar {
         with_value!(self, value => Float::into_any(ops::reduce::sum(value)))

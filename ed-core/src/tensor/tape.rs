@@ -247,6 +247,17 @@ impl<E: Float> Gradients<E> {
         Ok(found.map(|(_, gradient)| &**gradient))
     }
 
+    /// The gradient by a watched value, moved out; `None` if it is zero, or of another tape.
+    pub(crate) fn take(&mut self, x: &Value<E>) -> Option<Value<E>> {
+        let node = x.node();
+        if node.tape != self.tape {
+            return None;
+        }
+        let at = self.by_leaf.iter().position(|(index, _)| *index == node.index)?;
+        let (_, gradient) = self.by_leaf.swap_remove(at);
+        Some(Value::new(Arc::new(gradient), *x.dims()))
+    }
+
     /// The gradient by a watched value whose type is forgotten.
     ///
     /// # Errors

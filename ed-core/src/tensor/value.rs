@@ -71,6 +71,12 @@ impl<E: Float> Value<E> {
         &self.data
     }
 
+    /// The numbers, to change in place; copied first if they are shared.
+    pub(crate) fn make_mut(&mut self) -> &mut [E] {
+        let buffer: &mut Buffer<E> = Arc::make_mut(&mut self.data);
+        buffer
+    }
+
     /// The place on a tape.
     pub fn node(&self) -> Node {
         self.node

@@ -12,6 +12,6 @@ pub use record::Trace;
 pub(crate) use sample::run_site;
 pub use sample::{nested_as, observe_as, sample, sample_as};
 pub use site::{Kind, Site};
-pub(crate) use stack::key_for;
 pub use stack::{Next, Tracer, with_key, with_tracer};
+pub(crate) use stack::{dispatch, full_name, key_for};
 pub use values::Values;

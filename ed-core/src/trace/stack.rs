@@ -93,7 +93,7 @@ impl Next {
 }
 
 /// Sends a site through the active tracers.
-pub(super) fn dispatch(site: &mut Site) -> Result<()> {
+pub(crate) fn dispatch(site: &mut Site) -> Result<()> {
     Next { depth: ACTIVE.get() }.forward(site)
 }
 
@@ -204,6 +204,6 @@ pub(super) fn with_prefix<T>(scope: &str, program: impl FnOnce() -> Result<T>) -
 }
 
 /// The name with the prefixes in force.
-pub(super) fn full_name(name: &super::SiteName) -> super::SiteName {
+pub(crate) fn full_name(name: &super::SiteName) -> super::SiteName {
     PREFIX.with(|prefix| name.inside(&prefix.borrow()))
 }

@@ -1,0 +1,124 @@
+//! Learning rates that change from step to step.
+
+use std::f64::consts::PI;
+
+use super::require;
+use crate::error::Result;
+
+/// A learning rate for every step, counted from 0.
+///
+/// # Examples
+/// ```
+/// use ed::params::optimizer::Schedule;
+/// # fn main() -> ed::Result<()> {
+/// let schedule = Schedule::cosine(0.1, 100).warm_up(10);
+/// assert_eq!(schedule.at(4)?, 0.05);
+/// assert_eq!(schedule.at(9)?, 0.1);
+/// assert!((schedule.at(60)? - 0.05).abs() < 1e-15);
+/// assert_eq!(Schedule::from(0.01).at(7)?, 0.01);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    shape: Shape,
+    warm_up: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Constant(f64),
+    Exponential { initial: f64, factor: f64, steps: f64 },
+    Cosine { initial: f64, steps: u64 },
+    Piecewise { initial: f64, changes: Vec<(u64, f64)> },
+    OneCycle { peak: f64, steps: u64 },
+}
+
+impl From<f64> for Schedule {
+    fn from(learning_rate: f64) -> Schedule {
+        Schedule::constant(learning_rate)
+    }
+}
+
+impl Schedule {
+    fn of(shape: Shape) -> Schedule {
+        Schedule { shape, warm_up: 0 }
+    }
+
+    /// The same rate at every step.
+    pub fn constant(learning_rate: f64) -> Schedule {
+        Schedule::of(Shape::Constant(learning_rate))
+    }
+
+    /// `initial · factor^(step / steps)`: the rate falls by `factor` every `steps` steps, smoothly.
+    pub fn exponential(initial: f64, factor: f64, steps: u64) -> Schedule {
+        Schedule::of(Shape::Exponential { initial, factor, steps: steps as f64 })
+    }
+
+    /// Half a cosine from `initial` to 0 over `steps` steps, 0 afterwards (Loshchilov & Hutter 2017, equation 5).
+    pub fn cosine(initial: f64, steps: u64) -> Schedule {
+        Schedule::of(Shape::Cosine { initial, steps })
+    }
+
+    /// `initial` until the first change; `changes` are pairs of a step and the rate from that step on, in order.
+    pub fn piecewise(initial: f64, changes: impl IntoIterator<Item = (u64, f64)>) -> Schedule {
+        Schedule::of(Shape::Piecewise { initial, changes: changes.into_iter().collect() })
+    }
+
+    /// One cycle (Smith & Topin 2018): up from `peak / 25` in the first 30 % of `steps`, then down to `peak / 250 000`,
+    /// along half cosines.
+    pub fn one_cycle(peak: f64, steps: u64) -> Schedule {
+        Schedule::of(Shape::OneCycle { peak, steps })
+    }
+
+    /// Goes up from 0 to the first rate in `steps` equal steps; the schedule itself begins afterwards.
+    pub fn warm_up(mut self, steps: u64) -> Schedule {
+        self.warm_up = steps;
+        self
+    }
+
+    /// The learning rate of a step.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](crate::Error::Parameter) if it is negative or not finite.
+    pub fn at(&self, step: u64) -> Result<f64> {
+        let rate = match step.checked_sub(self.warm_up) {
+            Some(step) => self.shape.at(step),
+            None => self.shape.at(0) * (step + 1) as f64 / self.warm_up as f64,
+        };
+        require(
+            "an optimizer",
+            "learning_rate",
+            "finite and at least 0",
+            rate,
+            rate >= 0.0 && rate.is_finite(),
+        )?;
+        Ok(rate)
+    }
+}
+
+impl Shape {
+    fn at(&self, step: u64) -> f64 {
+        let at = step as f64;
+        match self {
+            Shape::Constant(rate) => *rate,
+            Shape::Exponential { initial, factor, steps } => initial * factor.powf(at / steps),
+            Shape::Cosine { initial, steps } => between(*initial, 0.0, at / *steps as f64),
+            Shape::Piecewise { initial, changes } => {
+                changes.iter().rev().find(|(from, _)| *from <= step).map_or(*initial, |(_, rate)| *rate)
+            }
+            Shape::OneCycle { peak, steps } => {
+                let (top, end) = (0.3 * *steps as f64 - 1.0, *steps as f64 - 1.0);
+                if at < top {
+                    between(peak / 25.0, *peak, at / top)
+                } else {
+                    between(*peak, peak / 250_000.0, (at - top) / (end - top))
+                }
+            }
+        }
+    }
+}
+
+/// Half a cosine from one number at 0 to another at 1 and after.
+fn between(from: f64, to: f64, at: f64) -> f64 {
+    to + (from - to) * 0.5 * (1.0 + (PI * at.min(1.0)).cos())
+}

@@ -1,0 +1,221 @@
+//! `param_as`: a trainable tensor inside of a program, and the runs that it can be trained in.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use dfdx::shapes::Shape;
+
+use super::store::Params;
+use crate::error::Result;
+use crate::tensor::{AnyGradients, AnyVar, Float, Tape, Var};
+use crate::trace::{SiteName, full_name};
+
+/// The parameters that a program reads, and the tapes that watch them.
+struct Scope {
+    params: Params,
+    /// What this run has read so far.
+    read: Params,
+    /// A tape for each precision, while a gradient is asked for.
+    tapes: Option<(Tape<f32>, Tape<f64>)>,
+}
+
+thread_local! {
+    static SCOPES: RefCell<Vec<Rc<RefCell<Scope>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A trainable tensor with a name: the value in the store in force, or the initial one where there is none.
+///
+/// Under [`value_and_gradients`], and so in variational inference, the value is watched and a missing one is added to
+/// the store. Any model or guide can have such parameters: the weights of a network, hyperparameters, a guide's
+/// locations and scales. They are unconstrained: write `param_as(…)?.exp()` for a positive one.
+/// Names get the prefixes of the sub-models around them.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) or [`Error::Precision`](crate::Error::Precision), with the name, if the store
+/// has a tensor of another kind under it; or the error that the initial value carries.
+///
+/// # Examples
+/// ```
+/// use ed::params::{Params, param_as, value_and_gradients};
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let loss = || Ok((param_as("w", || Var::from([3.0f64, -1.0]))?.square() * 0.5).sum());
+/// assert_eq!(loss()?.item()?, 5.0);
+///
+/// let mut params = Params::new();
+/// let (value, gradients) = value_and_gradients(&mut params, loss)?;
+/// assert_eq!(value, 5.0);
+/// assert_eq!(gradients.required("w")?.to_vec()?, [3.0, -1.0]);
+/// # Ok(()) }
+/// ```
+pub fn param_as<S: Shape, E: Float>(
+    name: impl Into<SiteName>,
+    init: impl FnOnce() -> Var<S, E>,
+) -> Result<Var<S, E>> {
+    let name = full_name(&name.into());
+    let value = any_param(&name, || Ok(init().into()))?;
+    value.typed().map_err(|error| error.at_site(&name))
+}
+
+/// As [`param_as`], for a full name and a shape that is known at run time only.
+pub(crate) fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
+    let initial = || Ok(init()?.check()?.detach());
+    let Some(scope) = SCOPES.with(|scopes| scopes.borrow().last().cloned()) else { return initial() };
+    let known = scope.borrow().known(name);
+    // The initial value may read parameters itself, so the scope is free while it is made.
+    let value = match known {
+        Some(value) if value.node().is_some() => return Ok(value),
+        Some(value) => value,
+        None => initial()?,
+    };
+    scope.borrow_mut().watch(name, value)
+}
+
+impl Scope {
+    fn known(&self, name: &SiteName) -> Option<AnyVar> {
+        self.read.get(name.as_str()).or_else(|| self.params.get(name.as_str())).cloned()
+    }
+
+    fn watch(&mut self, name: &SiteName, value: AnyVar) -> Result<AnyVar> {
+        let Some((single, double)) = &self.tapes else { return Ok(value) };
+        if self.params.get(name.as_str()).is_none() {
+            self.params.insert(name, value.clone())?;
+        }
+        let watched = match &value {
+            AnyVar::F32(value) => AnyVar::F32(single.watch_value(value)),
+            AnyVar::F64(value) => AnyVar::F64(double.watch_value(value)),
+        };
+        self.read.record(name, watched.clone());
+        Ok(watched)
+    }
+}
+
+/// Runs a program that reads its parameters from `params`, without gradients. A parameter that is missing there has
+/// its initial value.
+///
+/// # Errors
+/// The program's.
+pub fn with_params<T>(params: &Params, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    let scope = Scope { params: params.clone(), read: Params::new(), tapes: None };
+    let _entered = Entered::new(Rc::new(RefCell::new(scope)));
+    program()
+}
+
+/// Runs a program that computes a scalar loss, and differentiates it by every parameter that it read.
+///
+/// Parameters that are missing from `params` are added. A parameter on which the loss does not depend is missing from
+/// the gradients.
+///
+/// # Errors
+/// The program's, and those of [`Var::backward`](crate::tensor::Var::backward):
+/// [`Error::NotWatched`](crate::Error::NotWatched) if the loss depends on no parameter.
+pub fn value_and_gradients<L: Into<AnyVar>>(
+    params: &mut Params,
+    program: impl FnOnce() -> Result<L>,
+) -> Result<(f64, Params)> {
+    let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
+    let scope = Scope { params: std::mem::take(params), read: Params::new(), tapes };
+    let scope = Rc::new(RefCell::new(scope));
+    let entered = Entered::new(scope.clone());
+    let outcome = program().and_then(|loss| {
+        let loss = loss.into();
+        Ok((loss.item()?, loss.backward()?))
+    });
+    drop(entered);
+    let mut scope = scope.borrow_mut();
+    *params = std::mem::take(&mut scope.params);
+    let (value, mut gradients) = outcome?;
+    let mut by_name = Params::new();
+    for (name, watched) in scope.read.iter() {
+        if let Some(gradient) = take(&mut gradients, watched) {
+            by_name.insert(name, gradient)?;
+        }
+    }
+    Ok((value, by_name))
+}
+
+/// The gradient by a watched value, moved out; `None` if it is zero or of the other precision.
+fn take(gradients: &mut AnyGradients, watched: &AnyVar) -> Option<AnyVar> {
+    match (gradients, watched) {
+        (AnyGradients::F32(gradients), AnyVar::F32(watched)) => gradients.take(watched).map(AnyVar::F32),
+        (AnyGradients::F64(gradients), AnyVar::F64(watched)) => gradients.take(watched).map(AnyVar::F64),
+        _ => None,
+    }
+}
+
+/// A scope in force, which ends on every way out, panics included.
+struct Entered;
+
+impl Entered {
+    fn new(scope: Rc<RefCell<Scope>>) -> Entered {
+        SCOPES.with(|scopes| scopes.borrow_mut().push(scope));
+        Entered
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // Dropped after the table is free: a scope owns tapes, which have a table of their own.
+        let ended = SCOPES.with(|scopes| scopes.borrow_mut().pop());
+        drop(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::trace::nested_as;
+
+    fn weight(x: f64) -> Result<Var<(), f64>> {
+        param_as("w", || Var::scalar(x))
+    }
+
+    #[test]
+    fn outside_of_a_run_a_parameter_is_its_initial_value() -> Result<()> {
+        assert_eq!((weight(2.0)?.item()?, weight(3.0)?.item()?), (2.0, 3.0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_parameter_is_made_once_and_its_uses_add_up() -> Result<()> {
+        let mut params = Params::new();
+        let loss = || Ok(weight(2.0)? * weight(7.0)? + nested_as("layer", || weight(1.0))?);
+        let (value, gradients) = value_and_gradients(&mut params, loss)?;
+        assert_eq!((value, gradients.required("w")?.item()?), (5.0, 4.0));
+        assert_eq!(gradients.required("layer/w")?.item()?, 1.0);
+        params.set("w", Var::<(), f64>::scalar(10.0))?;
+        assert_eq!(with_params(&params, || weight(0.0))?.item()?, 10.0);
+        assert_eq!(weight(0.0)?.item()?, 0.0, "the scope has ended");
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_run_keeps_the_parameters_and_a_panic_ends_the_scope() -> Result<()> {
+        let mut params = Params::new();
+        params.insert("w", Var::<(), f64>::scalar(4.0))?;
+        let failed = value_and_gradients(&mut params, || {
+            weight(0.0)?;
+            Err::<Var<(), f64>, _>(Error::NotWatched { what: "nothing" })
+        });
+        assert!(failed.is_err());
+        assert_eq!(params.required("w")?.item()?, 4.0);
+        let shared = params.clone();
+        let panicked = std::panic::catch_unwind(|| with_params(&shared, || -> Result<()> { panic!("stop") }));
+        assert!(panicked.is_err());
+        assert_eq!(weight(1.0)?.item()?, 1.0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_parameter_of_another_kind_is_an_error_with_its_name() -> Result<()> {
+        let mut params = Params::new();
+        params.insert("w", Var::from([1.0f64]))?;
+        let error = with_params(&params, || weight(0.0)).unwrap_err();
+        assert!(error.to_string().starts_with("at the site `w`: "), "{error}");
+        let mut params = Params::new();
+        let constant = value_and_gradients(&mut params, || Ok(Var::<(), f64>::scalar(1.0)));
+        assert!(matches!(constant, Err(Error::NotWatched { .. })));
+        Ok(())
+    }
+}

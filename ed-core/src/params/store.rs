@@ -1,0 +1,154 @@
+//! [`Params`]: trainable tensors by name.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::tensor::AnyVar;
+use crate::trace::SiteName;
+
+/// Trainable tensors by name, unconstrained, of either precision, in the order in which they were made.
+///
+/// Cloning shares the numbers; whoever changes a shared tensor copies it first.
+///
+/// # Examples
+/// ```
+/// use ed::params::Params;
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let mut params = Params::new();
+/// params.insert("weights", Var::from([1.0f32, 2.0]))?;
+/// params.insert("bias", Var::<(), f32>::scalar(0.5))?;
+/// assert_eq!(params.num_parameters(), 3);
+/// assert_eq!(params.required("weights")?.to_vec()?, [1.0, 2.0]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    entries: Vec<(SiteName, AnyVar)>,
+    places: HashMap<SiteName, usize>,
+}
+
+impl Params {
+    /// No parameters.
+    pub fn new() -> Params {
+        Params::default()
+    }
+
+    /// Adds a parameter, off every tape.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateSite`] if the name is there already, or the error that the value carries.
+    pub fn insert(&mut self, name: impl Into<SiteName>, value: impl Into<AnyVar>) -> Result<()> {
+        let (name, value) = (name.into(), value.into().check()?.detach());
+        if self.places.contains_key(&name) {
+            return Err(Error::DuplicateSite { name: name.to_string() });
+        }
+        self.places.insert(name.clone(), self.entries.len());
+        self.entries.push((name, value));
+        Ok(())
+    }
+
+    /// Adds a value as it is, on its tape.
+    pub(super) fn record(&mut self, name: &SiteName, value: AnyVar) {
+        self.places.insert(name.clone(), self.entries.len());
+        self.entries.push((name.clone(), value));
+    }
+
+    /// Gives a parameter another value of the same shape and precision.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSite`] if there is none of this name; [`Error::Shape`] or [`Error::Precision`], with the name, if
+    /// the value differs in kind; or the error that the value carries.
+    pub fn set(&mut self, name: impl Into<SiteName>, value: impl Into<AnyVar>) -> Result<()> {
+        let (name, value) = (name.into(), value.into().check()?.detach());
+        check_kind(self.required(name.as_str())?, &value).map_err(|error| error.at_site(&name))?;
+        let place = self.places[&name];
+        self.entries[place].1 = value;
+        Ok(())
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, name: &str) -> Option<&AnyVar> {
+        self.places.get(&SiteName::from(name.to_string())).map(|&place| &self.entries[place].1)
+    }
+
+    /// The value of a parameter.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSite`] if there is none of this name.
+    pub fn required(&self, name: &str) -> Result<&AnyVar> {
+        self.get(name).ok_or_else(|| Error::NoSuchSite {
+            name: name.into(),
+            known: self.names().map(SiteName::to_string).collect(),
+        })
+    }
+
+    /// The value of a parameter, to change in place.
+    pub(crate) fn get_mut(&mut self, name: &SiteName) -> Option<&mut AnyVar> {
+        self.places.get(name).map(|&place| &mut self.entries[place].1)
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &SiteName> {
+        self.entries.iter().map(|(name, _)| name)
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&SiteName, &AnyVar)> {
+        self.entries.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Names and values, in order, to change in place.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&SiteName, &mut AnyVar)> {
+        self.entries.iter_mut().map(|(name, value)| (&*name, value))
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Number of trainable numbers in all.
+    pub fn num_parameters(&self) -> usize {
+        self.entries.iter().map(|(_, value)| value.dims().num_elements()).sum()
+    }
+}
+
+/// Checks that a value has the shape and precision of the one that a parameter has.
+pub(super) fn check_kind(has: &AnyVar, value: &AnyVar) -> Result<()> {
+    if has.precision() != value.precision() {
+        let (expected, got) = (has.precision(), value.precision());
+        return Err(Error::Precision { of: "the parameter".into(), expected, got });
+    }
+    if has.dims() != value.dims() {
+        return Err(Error::Shape { op: "a parameter", expected: has.dims().to_string(), got: *value.dims() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::Var;
+
+    #[test]
+    fn keeps_order_kind_and_names() -> Result<()> {
+        let mut params = Params::new();
+        params.insert("b", Var::from([1.0f64]))?;
+        params.insert("a", Var::from([1.0f32, 2.0]))?;
+        assert_eq!(params.names().map(SiteName::as_str).collect::<Vec<_>>(), ["b", "a"]);
+        assert!(matches!(params.insert("a", Var::from([1.0f32])), Err(Error::DuplicateSite { .. })));
+        let error = params.set("a", Var::from([1.0f32])).unwrap_err().to_string();
+        assert_eq!(error, "at the site `a`: a parameter: expected a tensor of shape [2], got [1]");
+        assert!(params.set("a", Var::from([1.0f64, 2.0])).unwrap_err().to_string().contains("f32"));
+        assert!(params.set("c", Var::from([1.0f64])).unwrap_err().to_string().contains("`b` and `a`"));
+        params.set("a", Var::from([5.0f32, 6.0]))?;
+        assert_eq!(params.required("a")?.to_vec()?, [5.0, 6.0]);
+        Ok(())
+    }
+}
