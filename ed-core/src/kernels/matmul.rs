@@ -103,51 +103,99 @@ impl<T: Real> Kernel for Matvec<'_, T> {
     #[inline(always)]
     fn run<A: Arch>(self) {
         let columns = self.x.len();
-        let mut blocks = self.a.chunks_exact(ROWS * columns);
-        let (y, y_rest) = self.y.as_chunks_mut::<ROWS>();
-        for (y, rows) in y.iter_mut().zip(&mut blocks) {
-            *y = row_dots::<A, T, ROWS>(rows, self.x);
+        let (mut a, mut y) = (self.a, self.y);
+        if columns >= LANES {
+            let (y_blocks, y_rest) = y.as_chunks_mut::<ROWS>();
+            let mut blocks = a.chunks_exact(ROWS * columns);
+            for (y, rows) in y_blocks.iter_mut().zip(&mut blocks) {
+                *y = four_row_dots::<A, T>(rows, self.x);
+            }
+            (a, y) = (blocks.remainder(), y_rest);
         }
-        for (y, row) in y_rest.iter_mut().zip(blocks.remainder().chunks_exact(columns)) {
-            [*y] = row_dots::<A, T, 1>(row, self.x);
+        for (y, row) in y.iter_mut().zip(a.chunks_exact(columns)) {
+            *y = row_dot::<A, T>(row, self.x);
         }
     }
 }
 
-/// The products of `R` consecutive rows with `x`.
+/// `sums += a x`, lane by lane.
 #[inline(always)]
-fn row_dots<A: Arch, T: Real, const R: usize>(rows: &[T], x: &[T]) -> [T; R] {
+fn add_products<A: Arch, T: Real>(sums: &mut [T; LANES], a: &[T; LANES], x: &[T; LANES]) {
+    for lane in 0..LANES {
+        sums[lane] = a[lane].mul_add::<A>(x[lane], sums[lane]);
+    }
+}
+
+/// What the last, incomplete block of a row adds to its sums: the block is read so that it ends with
+/// the row, and what the block before has counted is masked.
+#[inline(always)]
+fn add_rest<A: Arch, T: Real>(sums: &mut [T; LANES], row: &[T], x_rest: &[T; LANES], counted: usize) {
+    if let Some(a) = row.last_chunk::<LANES>() {
+        let mut masked = *a;
+        for (lane, a) in masked.iter_mut().enumerate() {
+            *a = if lane < counted { T::ZERO } else { *a };
+        }
+        add_products::<A, T>(sums, &masked, x_rest);
+    }
+}
+
+#[inline(always)]
+fn total<T: Real>(s: [T; LANES]) -> T {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
+}
+
+/// The incomplete last block of `x`, moved to the end of its lanes, and how many lanes precede it.
+#[inline(always)]
+fn rest_of<T: Real>(x: &[T]) -> ([T; LANES], usize) {
+    let rest = x.as_chunks::<LANES>().1;
+    let mut padded = [T::ZERO; LANES];
+    padded[LANES - rest.len()..].copy_from_slice(rest);
+    (padded, LANES - rest.len())
+}
+
+/// The products of four consecutive rows with `x`, of at least `LANES` columns.
+#[inline(always)]
+fn four_row_dots<A: Arch, T: Real>(rows: &[T], x: &[T]) -> [T; ROWS] {
     let columns = x.len();
-    let rows: [&[T]; R] = std::array::from_fn(|r| &rows[r * columns..(r + 1) * columns]);
-    if columns < LANES {
-        return rows.map(|row| row.iter().zip(x).fold(T::ZERO, |sum, (&a, &x)| a.mul_add::<A>(x, sum)));
+    let (r0, rows) = rows.split_at(columns);
+    let (r1, rows) = rows.split_at(columns);
+    let (r2, rows) = rows.split_at(columns);
+    let r3 = &rows[..columns];
+    let [mut s0, mut s1, mut s2, mut s3] = [[T::ZERO; LANES]; ROWS];
+    let blocks = |row| <[T]>::as_chunks::<LANES>(row).0;
+    // Zipped, not indexed: a bounds check inside the loop would keep it from vectorising.
+    let zipped = blocks(x).iter().zip(blocks(r0)).zip(blocks(r1)).zip(blocks(r2)).zip(blocks(r3));
+    for ((((x, a0), a1), a2), a3) in zipped {
+        add_products::<A, T>(&mut s0, a0, x);
+        add_products::<A, T>(&mut s1, a1, x);
+        add_products::<A, T>(&mut s2, a2, x);
+        add_products::<A, T>(&mut s3, a3, x);
     }
-    let mut sums = [[T::ZERO; LANES]; R];
-    let (x_blocks, x_rest) = x.as_chunks::<LANES>();
-    let row_blocks = rows.map(|row| &row.as_chunks::<LANES>().0[..x_blocks.len()]);
-    for (block, x) in x_blocks.iter().enumerate() {
-        for r in 0..R {
-            let a = &row_blocks[r][block];
-            for lane in 0..LANES {
-                sums[r][lane] = a[lane].mul_add::<A>(x[lane], sums[r][lane]);
-            }
-        }
+    let (rest, counted) = rest_of(x);
+    if counted < LANES {
+        add_rest::<A, T>(&mut s0, r0, &rest, counted);
+        add_rest::<A, T>(&mut s1, r1, &rest, counted);
+        add_rest::<A, T>(&mut s2, r2, &rest, counted);
+        add_rest::<A, T>(&mut s3, r3, &rest, counted);
     }
-    if !x_rest.is_empty() {
-        // The last block overlaps the one before; what that has counted is masked.
-        let counted = LANES - x_rest.len();
-        let start = columns - LANES;
-        let mut x_last = [T::ZERO; LANES];
-        x_last[counted..].copy_from_slice(x_rest);
-        for r in 0..R {
-            let a = &rows[r][start..];
-            for lane in 0..LANES {
-                let a = if lane < counted { T::ZERO } else { a[lane] };
-                sums[r][lane] = a.mul_add::<A>(x_last[lane], sums[r][lane]);
-            }
-        }
+    [total(s0), total(s1), total(s2), total(s3)]
+}
+
+/// The product of one row with `x`.
+#[inline(always)]
+fn row_dot<A: Arch, T: Real>(row: &[T], x: &[T]) -> T {
+    if x.len() < LANES {
+        return row.iter().zip(x).fold(T::ZERO, |sum, (&a, &x)| a.mul_add::<A>(x, sum));
     }
-    sums.map(|s| ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])))
+    let mut sums = [T::ZERO; LANES];
+    for (x, a) in x.as_chunks::<LANES>().0.iter().zip(row.as_chunks::<LANES>().0) {
+        add_products::<A, T>(&mut sums, a, x);
+    }
+    let (rest, counted) = rest_of(x);
+    if counted < LANES {
+        add_rest::<A, T>(&mut sums, row, &rest, counted);
+    }
+    total(sums)
 }
 
 /// `y = Aᵀ x` for a row-major `A` of `rows × columns`.
@@ -202,28 +250,29 @@ impl<T: Real> Kernel for MatvecTransposed<'_, T> {
     #[inline(always)]
     fn run<A: Arch>(self) {
         let columns = self.sums.len();
-        let mut blocks = self.a.chunks_exact(2 * ROWS * columns);
-        let (x, x_rest) = self.x.as_chunks::<{ 2 * ROWS }>();
+        let mut blocks = self.a.chunks_exact(ROWS * columns);
+        let (x, x_rest) = self.x.as_chunks::<ROWS>();
         for (x, rows) in x.iter().zip(&mut blocks) {
-            add_rows::<A, T, { 2 * ROWS }>(rows, *x, self.sums);
+            add_four_rows::<A, T>(rows, x, self.sums);
         }
         for (&x, row) in x_rest.iter().zip(blocks.remainder().chunks_exact(columns)) {
-            add_rows::<A, T, 1>(row, [x], self.sums);
+            for (sum, &a) in self.sums.iter_mut().zip(row) {
+                *sum = a.mul_add::<A>(x, *sum);
+            }
         }
     }
 }
 
 /// `sums += Σ x[r] rows[r]`: several rows for one read and write of the sums.
 #[inline(always)]
-fn add_rows<A: Arch, T: Real, const R: usize>(rows: &[T], x: [T; R], sums: &mut [T]) {
+fn add_four_rows<A: Arch, T: Real>(rows: &[T], x: &[T; ROWS], sums: &mut [T]) {
     let columns = sums.len();
-    let rows: [&[T]; R] = std::array::from_fn(|r| &rows[r * columns..(r + 1) * columns]);
-    for (column, sum) in sums.iter_mut().enumerate() {
-        let mut value = *sum;
-        for r in 0..R {
-            value = rows[r][column].mul_add::<A>(x[r], value);
-        }
-        *sum = value;
+    let (r0, rows) = rows.split_at(columns);
+    let (r1, rows) = rows.split_at(columns);
+    let (r2, r3) = rows.split_at(columns);
+    for ((((sum, &a0), &a1), &a2), &a3) in sums.iter_mut().zip(r0).zip(r1).zip(r2).zip(r3) {
+        let pair = a1.mul_add::<A>(x[1], a0.mul_add::<A>(x[0], *sum));
+        *sum = a3.mul_add::<A>(x[3], a2.mul_add::<A>(x[2], pair));
     }
 }
 

@@ -70,18 +70,32 @@ kernel!(Sum(x: [T]) -> T, A, fold(x, T::ZERO, T::ZERO, |a, x| a + x, |a, b| a + 
 kernel!(SumSq(x: [T]) -> T, A, fold(x, T::ZERO, T::ZERO, |a, x| x.mul_add::<A>(x, a), |a, b| a + b));
 kernel!(Max(x: [T]) -> T, A, fold(x, T::NEG_INFINITY, T::NEG_INFINITY, nan_max, nan_max));
 kernel!(Dot(x: [T], y: [T]) -> T, A, {
-    let mut lanes = [T::ZERO; LANES];
+    let mut lanes = [[T::ZERO; TAIL]; LANES / TAIL];
     let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
     for (x, y) in x.iter().zip(y) {
-        for lane in 0..LANES {
-            lanes[lane] = x[lane].mul_add::<A>(y[lane], lanes[lane]);
-        }
+        add_products::<A, T>(&mut lanes, x, y);
     }
-    for lane in 0..x_rest.len() {
-        lanes[lane] = x_rest[lane].mul_add::<A>(y_rest[lane], lanes[lane]);
-    }
-    combine_lanes(lanes, |a, b| a + b)
+    let (mut x, mut y) = ([T::ZERO; LANES], [T::ZERO; LANES]);
+    x[..x_rest.len()].copy_from_slice(x_rest);
+    y[..y_rest.len()].copy_from_slice(y_rest);
+    add_products::<A, T>(&mut lanes, &x, &y);
+    let mut flat = [T::ZERO; LANES];
+    flat.as_chunks_mut::<TAIL>().0.copy_from_slice(&lanes);
+    combine_lanes(flat, |a, b| a + b)
 });
+
+/// `lanes += x y`, a vector at a time: the compiler keeps short arrays in registers.
+#[inline(always)]
+fn add_products<A: Arch, T: Real>(lanes: &mut [[T; TAIL]; LANES / TAIL], x: &[T; LANES], y: &[T; LANES]) {
+    for (vector, sums) in lanes.iter_mut().enumerate() {
+        let mut next = *sums;
+        for lane in 0..TAIL {
+            let i = vector * TAIL + lane;
+            next[lane] = x[i].mul_add::<A>(y[i], next[lane]);
+        }
+        *sums = next;
+    }
+}
 
 /// The larger one, or NaN where one is.
 #[inline(always)]
