@@ -9,12 +9,18 @@ use crate::tensor::{Dims, Float, Value};
 /// An invertible map between tensors, with the log-determinant of its Jacobian.
 ///
 /// The map acts on the last [`event_rank`](Bijector::event_rank) axes jointly and on the axes before them
-/// independently, so that a log-determinant (in nats) has the sizes of the axes before them.
+/// independently, so that a log-determinant (in nats) has the sizes of the axes before them. Where `y` has more
+/// coordinates than freedom, as on a simplex, the Jacobian is that of the coordinates that each bijector names.
 /// `inverse_and_log_det` gives that of the inverse, the negative of the forward one at the same pair of points.
 pub trait Bijector<E: Float>: Debug + Send + Sync {
-    /// Number of axes that are transformed jointly: 0 for an elementwise map.
+    /// Number of axes of `x` that are transformed jointly: 0 for an elementwise map.
     fn event_rank(&self) -> usize {
         0
+    }
+
+    /// Number of axes of `y` that belong together: more than those of `x` where numbers become matrices.
+    fn codomain_event_rank(&self) -> usize {
+        self.event_rank()
     }
 
     /// `y = f(x)` and `ln |det ∂y/∂x|`.

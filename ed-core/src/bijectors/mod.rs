@@ -1,11 +1,41 @@
 //! Bijectors, one file each, and the constraints that they map onto.
 
+mod affine;
 mod bijector;
+mod chain;
+mod cholesky_factor;
 mod constraint;
+mod correlation_cholesky;
 mod exp;
+mod fused;
+mod greater_than;
 mod identity;
+mod interval;
+mod inverse;
+mod less_than;
+mod ordered;
+mod power;
+mod sigmoid;
+mod softplus;
+mod stick_breaking;
+mod tanh;
+mod triangle;
 
+pub use affine::Affine;
 pub use bijector::Bijector;
+pub use chain::Chain;
+pub use cholesky_factor::CholeskyFactor;
 pub use constraint::{Constraint, biject_to};
+pub use correlation_cholesky::CorrelationCholesky;
 pub use exp::Exp;
+pub use greater_than::GreaterThan;
 pub use identity::Identity;
+pub use interval::Interval;
+pub use inverse::Inverse;
+pub use less_than::LessThan;
+pub use ordered::Ordered;
+pub use power::Power;
+pub use sigmoid::Sigmoid;
+pub use softplus::Softplus;
+pub use stick_breaking::StickBreaking;
+pub use tanh::Tanh;
