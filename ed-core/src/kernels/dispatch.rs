@@ -5,6 +5,8 @@
 //! [`Arch`], and [`Real::mul_add`](super::Real::mul_add) contracts only where the instruction exists.
 
 use std::cell::Cell;
+#[cfg(target_arch = "x86_64")]
+use std::sync::OnceLock;
 
 /// An instruction set as a type, so that kernels specialise on it at compile time.
 pub trait Arch: Copy + Send + Sync + 'static {
@@ -82,7 +84,12 @@ pub fn with_level<R>(level: Level, f: impl FnOnce() -> R) -> R {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn detected() -> Level {
-    // The standard library caches the answers of `cpuid`.
+    static DETECTED: OnceLock<Level> = OnceLock::new();
+    *DETECTED.get_or_init(detect)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detect() -> Level {
     if is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("bmi1")
@@ -108,7 +115,7 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     match level() {
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => {
-            // SAFETY: `level` returns `Avx2` only after `detected` found every feature that
+            // SAFETY: `level` returns `Avx2` only after `detect` found every feature that
             // `run_avx2` enables: directly, or through `with_level`, which asks `detected` too.
             unsafe { run_avx2(kernel) }
         }

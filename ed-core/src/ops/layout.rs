@@ -69,6 +69,12 @@ impl<E: Float> Op<E> for Strided {
             }
         });
     }
+
+    fn part_of_input(&self) -> Option<usize> {
+        let strides = contiguous_strides(&self.out);
+        let mut axes = self.out.iter().zip(&strides).zip(self.strides.iter());
+        axes.all(|((&size, expected), stride)| size == 1 || expected == stride).then_some(self.offset)
+    }
 }
 
 fn strided<E: Float>(

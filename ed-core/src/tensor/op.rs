@@ -5,8 +5,6 @@
 
 use std::fmt::Debug;
 
-use smallvec::SmallVec;
-
 use super::float::Float;
 
 /// Which inputs will be asked for a gradient, and where to keep what the backward pass will want.
@@ -68,7 +66,7 @@ pub struct Backward<'a, E> {
     pub saved: &'a [E],
     /// Gradient of the loss by the output.
     pub grad_out: &'a [E],
-    pub(super) slots: SmallVec<[Option<Slot<'a, E>>; 4]>,
+    pub(super) slots: &'a mut [Option<Slot<'a, E>>],
 }
 
 /// A gradient buffer on loan to an operation.
@@ -107,4 +105,10 @@ pub trait Op<E: Float>: Debug + 'static {
 
     /// Adds to the gradient of each wanted input.
     fn backward(&self, pass: &mut Backward<'_, E>);
+
+    /// Where the output begins in the first input, if it is just consecutive numbers of it: then a tape that runs again
+    /// need not copy them.
+    fn part_of_input(&self) -> Option<usize> {
+        None
+    }
 }

@@ -328,7 +328,7 @@ fn step_back<E: Float>(
     }
     {
         let mut buffers = taken.iter_mut();
-        let slots: SmallVec<[Option<Slot<'_, E>>; 4]> = entry
+        let mut slots: Vec<Option<Slot<'_, E>>> = entry
             .inputs
             .iter()
             .map(|source| match source {
@@ -336,8 +336,8 @@ fn step_back<E: Float>(
                 Source::Constant(_) => None,
             })
             .collect();
-        let pass = Backward { inputs: &inputs, out: &entry.out, saved: &entry.saved, grad_out, slots };
-        run_backward(op, pass);
+        let (out, saved, slots) = (&entry.out, &entry.saved, &mut slots);
+        run_backward(op, Backward { inputs: &inputs, out, saved, grad_out, slots });
     }
     for (index, gradient, _) in taken {
         match &mut grads[index as usize] {
