@@ -2,3 +2,4 @@
 
 mod bijectors;
 mod flat;
+mod svi;

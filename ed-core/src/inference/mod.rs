@@ -3,7 +3,11 @@
 mod draws;
 mod log_density;
 pub mod mcmc;
+mod predictive;
+pub mod vi;
 
 pub use draws::{Draws, SiteDraws};
 pub use log_density::LogDensity;
 pub use mcmc::{McmcDraws, Nuts};
+pub use predictive::{posterior_predictive, prior_predictive};
+pub use vi::{Delta, Estimator, Fit, FullRank, LowRank, MeanField, Posterior, Svi};

@@ -4,7 +4,6 @@ pub mod optimizer;
 mod statement;
 mod store;
 
-#[allow(unused_imports)]
 pub(crate) use statement::any_param;
 pub use statement::{param_as, value_and_gradients, with_params};
 pub use store::Params;

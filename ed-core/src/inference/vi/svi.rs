@@ -1,0 +1,232 @@
+//! [`Svi`]: stochastic variational inference.
+
+use super::elbo::{Elbo, Estimator};
+use super::fit::Fit;
+use crate::error::{Error, Result};
+use crate::kernels::Real;
+use crate::kernels::rng::Key;
+use crate::model::Model;
+use crate::params::optimizer::{Adam, Optimizer};
+use crate::params::{Params, value_and_gradients};
+use crate::progress::Progress;
+use crate::tensor::with_value;
+
+/// Steps between two looks at whether the ELBO still grows.
+const WINDOW: usize = 100;
+
+/// Stochastic variational inference (Hoffman et al. 2013; Ranganath, Gerrish & Blei 2014; Kucukelbir et al. 2017): trains
+/// a guide, and the parameters of the model, on the ELBO `E_q[log p(x, z) - log q(z)]`, in nats, summed over the data.
+///
+/// A guide is a model whose random variables have the names of the model's latent ones: an automatic one such as
+/// [`MeanField`](super::MeanField), or any program with [`param_as`](crate::params::param_as) statements. Data may be
+/// subsampled inside of the model by plates, or outside with [`Svi::step_on`].
+///
+/// # Examples
+/// A guide written by hand:
+/// ```
+/// use ed::params::param_as;
+/// use ed::prelude::*;
+///
+/// #[model]
+/// fn measurement() -> Result<RandomVariable<Normal<(), f64>>> {
+///     let x = sample(Normal::new(0.0, 1.0)?);
+///     let y = sample(Normal::new(&x, 1.0)?);
+///     Ok(y)
+/// }
+///
+/// #[model]
+/// fn guide() -> Result<()> {
+///     let loc = param_as("loc", || Var::<(), f64>::scalar(0.0))?;
+///     let scale = param_as("log_scale", || Var::<(), f64>::scalar(0.0))?.exp();
+///     let x = sample(Normal::new(loc, scale)?);
+///     let _ = x;
+///     Ok(())
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let observed = condition(measurement, values![measurement::y = Var::<(), f64>::scalar(2.0)]);
+/// let fit = Svi::new(&observed, guide).steps(1_000).learning_rate(0.02).run(0)?;
+/// assert!((fit.params().required("loc")?.item()? - 1.0).abs() < 0.1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Svi<'m, M, G> {
+    model: &'m M,
+    guide: G,
+    num_steps: usize,
+    optimizer: Box<dyn Optimizer>,
+    elbo: Elbo,
+    tolerance: Option<f64>,
+    params: Params,
+    history: Vec<f64>,
+}
+
+impl<'m, M: Model, G: Model> Svi<'m, M, G> {
+    /// Training of a guide: 1000 steps of Adam with learning rate 0.01, one sample a step, unless said otherwise.
+    pub fn new(model: &'m M, guide: G) -> Svi<'m, M, G> {
+        Svi {
+            model,
+            guide,
+            num_steps: 1_000,
+            optimizer: Box::new(Adam::new(0.01)),
+            elbo: Elbo { estimator: Estimator::Auto, num_samples: 1, baselines: Some(Default::default()) },
+            tolerance: None,
+            params: Params::new(),
+            history: Vec::new(),
+        }
+    }
+
+    /// Number of steps that [`Svi::run`] takes.
+    pub fn steps(mut self, num_steps: usize) -> Self {
+        self.num_steps = num_steps;
+        self
+    }
+
+    /// Adam with this learning rate.
+    pub fn learning_rate(self, learning_rate: f64) -> Self {
+        self.optimizer(Adam::new(learning_rate))
+    }
+
+    /// The optimiser.
+    pub fn optimizer(mut self, optimizer: impl Optimizer + 'static) -> Self {
+        self.optimizer = Box::new(optimizer);
+        self
+    }
+
+    /// Draws of the guide that each step averages over.
+    pub fn samples(mut self, num_samples: usize) -> Self {
+        self.elbo.num_samples = num_samples;
+        self
+    }
+
+    /// How the gradient is estimated.
+    pub fn estimator(mut self, estimator: Estimator) -> Self {
+        self.elbo.estimator = estimator;
+        self
+    }
+
+    /// No baseline under the score function: the signal is the ELBO itself.
+    pub fn without_baseline(mut self) -> Self {
+        self.elbo.baselines = None;
+        self
+    }
+
+    /// Stops early once the mean ELBO of 100 steps differs from that of the 100 steps before by less than `tolerance`
+    /// times its size.
+    pub fn until_converged(mut self, tolerance: f64) -> Self {
+        self.tolerance = Some(tolerance);
+        self
+    }
+
+    /// Starts from these parameters, as from those of an earlier fit.
+    pub fn params(mut self, params: Params) -> Self {
+        self.params = params;
+        self
+    }
+
+    /// Takes all steps. The same seed gives the same fit.
+    ///
+    /// # Errors
+    /// As [`Svi::step`].
+    pub fn run(mut self, seed: u64) -> Result<Fit<G>> {
+        let progress = Progress::new("SVI", self.num_steps as u64);
+        for step in 0..self.num_steps {
+            let elbo = self.step(seed)?;
+            progress.set(step as u64 + 1, || format!("ELBO {elbo:.2}"));
+            if self.has_converged() {
+                break;
+            }
+        }
+        progress.finish();
+        Ok(self.finish())
+    }
+
+    /// One step, for loops of one's own; returns its estimate of the ELBO. The random numbers are a function of the seed
+    /// and of the number of steps taken before.
+    ///
+    /// # Errors
+    /// Those of the model and the guide; [`Error::Guide`] if their random variables differ; [`Error::NotFinite`], with the
+    /// site or parameter and the step, if the ELBO or a gradient is not finite; [`Error::NotWatched`] if there is no
+    /// parameter to train; those of the optimiser. The parameters stay as they were.
+    pub fn step(&mut self, seed: u64) -> Result<f64> {
+        self.step_on(self.model, seed)
+    }
+
+    /// One step on another model of the same random variables, such as one that sees another minibatch.
+    ///
+    /// # Errors
+    /// As [`Svi::step`].
+    pub fn step_on<N: Model>(&mut self, model: &N, seed: u64) -> Result<f64> {
+        let (elbo, gradients) = self.gradients_on(model, seed)?;
+        self.optimizer.step(&mut self.params, gradients)?;
+        self.history.push(elbo);
+        Ok(elbo)
+    }
+
+    /// What a step would descend along: an estimate of the ELBO, and of the gradient of the negative ELBO by each
+    /// parameter. Changes no parameter, but adds those that are missing.
+    ///
+    /// # Errors
+    /// As [`Svi::step`].
+    pub fn gradients(&mut self, seed: u64) -> Result<(f64, Params)> {
+        self.gradients_on(self.model, seed)
+    }
+
+    fn gradients_on<N: Model>(&mut self, model: &N, seed: u64) -> Result<(f64, Params)> {
+        let step = self.history.len();
+        let key = Key::new(seed).fold_in(step as u64);
+        if self.elbo.num_samples == 0 {
+            let (of, name) = ("Svi", "samples");
+            return Err(Error::Parameter { of, name, must_be: "at least 1", got: "0".into() });
+        }
+        let Svi { elbo, guide, params, .. } = self;
+        let mut estimate = f64::NAN;
+        let outcome = value_and_gradients(params, || {
+            let (value, loss) = elbo.loss(model, guide, key)?;
+            estimate = value;
+            Ok(loss)
+        });
+        let (_, gradients) = outcome.map_err(|error| at_step(error, step))?;
+        check_finite(&gradients).map_err(|error| at_step(error, step))?;
+        Ok((estimate, gradients))
+    }
+
+    /// The parameters so far, and all steps' estimates of the ELBO, as a fit.
+    pub fn finish(self) -> Fit<G> {
+        Fit::new(self.guide, self.params, self.history)
+    }
+
+    fn has_converged(&self) -> bool {
+        let Some(tolerance) = self.tolerance else { return false };
+        let taken = self.history.len();
+        if taken < 2 * WINDOW || !taken.is_multiple_of(WINDOW) {
+            return false;
+        }
+        let mean = |from: usize| self.history[from..from + WINDOW].iter().sum::<f64>() / WINDOW as f64;
+        let (before, now) = (mean(taken - 2 * WINDOW), mean(taken - WINDOW));
+        (now - before).abs() < tolerance * before.abs()
+    }
+}
+
+/// Adds the step to the error of a number that is not finite.
+fn at_step(error: Error, step: usize) -> Error {
+    match error {
+        Error::NotFinite { what, advice } => {
+            Error::NotFinite { what: format!("{what}, in step {step},"), advice }
+        }
+        other => other,
+    }
+}
+
+fn check_finite(gradients: &Params) -> Result<()> {
+    for (name, gradient) in gradients.iter() {
+        let finite = with_value!(gradient, gradient => gradient.peek()?.iter().all(|x| x.is_finite()));
+        if !finite {
+            let what = format!("The gradient of the ELBO by the parameter `{name}`");
+            let advice =
+                "lower the learning rate, clip the gradients, or check the scales of priors and data";
+            return Err(Error::NotFinite { what, advice });
+        }
+    }
+    Ok(())
+}
