@@ -2,4 +2,6 @@
 
 mod bijectors;
 mod flat;
+mod ops;
 mod svi;
+mod tape;

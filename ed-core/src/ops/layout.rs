@@ -21,6 +21,9 @@ impl Strided {
     fn rows(&self, mut visit: impl FnMut(usize, usize)) {
         let outer = &self.out[..self.out.rank().saturating_sub(1)];
         let row = self.out.last().copied().unwrap_or(1);
+        if row == 0 {
+            return;
+        }
         for index in 0..outer.iter().product() {
             let (mut rest, mut place) = (index, self.offset);
             for (axis, &size) in outer.iter().enumerate().rev() {
@@ -141,6 +144,16 @@ pub(crate) fn permute<E: Float>(x: &Value<E>, order: &[usize]) -> Result<Value<E
 pub(crate) fn transpose<E: Float>(x: &Value<E>) -> Value<E> {
     let dims = *x.dims();
     strided("transpose", x, [dims[1], dims[0]].into_iter().collect(), [1, dims[1]], 0)
+}
+
+/// The diagonals of the square matrices over the last two axes.
+pub(crate) fn diagonal<E: Float>(x: &Value<E>) -> Value<E> {
+    let dims = *x.dims();
+    let strides = contiguous_strides(&dims);
+    let rank = dims.rank();
+    let out = dims[..rank - 1].iter().copied().collect();
+    let front = strides.into_iter().take(rank - 2);
+    strided("diagonal", x, out, front.chain([strides[rank - 2] + 1]), 0)
 }
 
 /// The part at one place of the first axis.

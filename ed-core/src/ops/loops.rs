@@ -168,6 +168,9 @@ impl<F: BinaryFn, T: Real> Kernel for Zip<'_, F, T> {
 
 /// `out[i] = f(a[i % a.len()], b[i % b.len()])`.
 pub(crate) fn zip<F: BinaryFn, T: Real>(a: &[T], b: &[T], out: &mut [T]) {
+    if out.is_empty() {
+        return;
+    }
     let f = std::marker::PhantomData::<F>;
     let run = |start: usize, out: &mut [T]| {
         let len = out.len();
@@ -288,6 +291,9 @@ pub(crate) fn zip_grad<F: BinaryFn, T: Real>(
             grad,
             right,
         });
+    }
+    if y.is_empty() {
+        return;
     }
     let plain = [a.len(), b.len()].iter().all(|&len| len == 1 || len == y.len());
     if plain && y.len() >= PARALLEL_FROM && grad.len() == y.len() {

@@ -279,7 +279,10 @@ impl<E: Float> Op<E> for LogSumExpLast {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        for (out, row) in out.iter_mut().zip(inputs[0].chunks(self.row.max(1))) {
+        if self.row == 0 {
+            return out.fill(E::NEG_INFINITY);
+        }
+        for (out, row) in out.iter_mut().zip(inputs[0].chunks(self.row)) {
             *out = logsumexp(row);
         }
     }

@@ -13,6 +13,7 @@ mod buffer;
 mod dims;
 mod dot;
 mod float;
+mod linalg;
 mod op;
 mod operators;
 pub(crate) mod plan;
