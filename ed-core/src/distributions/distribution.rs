@@ -1,10 +1,10 @@
 //! What a distribution is: two obligatory methods, and all that follows from them.
 
-use std::any::Any;
 use std::fmt::Debug;
 
 use dfdx::shapes::Shape;
 
+use super::erased::AnyDistribution;
 use crate::bijectors::Constraint;
 use crate::error::{Error, Result};
 use crate::kernels::rng::Key;
@@ -90,7 +90,7 @@ pub trait Distribution: Clone + Debug + Send + Sync + 'static {
     }
 
     /// `KL(self ‖ other)` in nats, summed over the batch, where it has a closed form; see [`KlTo`](super::KlTo).
-    fn kl_to(&self, other: &dyn Any) -> Option<Result<Value<Self::Elem>>> {
+    fn kl_to(&self, other: &dyn AnyDistribution) -> Option<Result<Value<Self::Elem>>> {
         let _ = other;
         None
     }

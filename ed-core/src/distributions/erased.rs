@@ -144,7 +144,7 @@ impl<D: Distribution> AnyDistribution for D {
     }
 
     fn kl_to(&self, other: &dyn AnyDistribution) -> Option<Result<AnyVar>> {
-        Some(Distribution::kl_to(self, other.as_any())?.map(Float::into_any))
+        Some(Distribution::kl_to(self, other)?.map(Float::into_any))
     }
 
     fn check_form(&self, value: &AnyVar) -> Result<()> {

@@ -1,8 +1,7 @@
 //! Kullback–Leibler divergences that have a closed form.
 
-use std::any::Any;
-
 use super::distribution::Distribution;
+use super::erased::AnyDistribution;
 use crate::error::Result;
 use crate::tensor::{Value, Var};
 
@@ -19,11 +18,11 @@ pub trait KlTo<P: Distribution>: Distribution {
 }
 
 /// The divergence to `other`, if it is a `P`: what `kl_to` of the left side calls for each right side that it knows.
-pub(crate) fn dispatch<Q: KlTo<P>, P: Distribution>(
+pub(crate) fn closed_form<Q: KlTo<P>, P: Distribution>(
     q: &Q,
-    other: &dyn Any,
+    other: &dyn AnyDistribution,
 ) -> Option<Result<Value<Q::Elem>>> {
-    let prior = other.downcast_ref::<P>()?;
+    let prior = other.as_any().downcast_ref::<P>()?;
     Some(q.kl_divergence(prior).map(Var::into_value))
 }
 

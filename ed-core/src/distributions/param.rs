@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dfdx::shapes::Shape;
 
 use crate::error::{Error, Result};
+use crate::kernels::rng::{self, Key, Stream};
 use crate::tensor::{BroadcastWith, Buffer, Dims, Float, Value, Var, larger};
 
 /// A parameter of a distribution: a tensor, a random variable, a reference to one, or a plain number.
@@ -50,20 +51,67 @@ impl<E: Float> Param<E> for i32 {
     }
 }
 
-/// The shape that parameters of two shapes have together.
-pub type Joined<E, A, B> = <<A as Param<E>>::Shape as BroadcastWith<<B as Param<E>>::Shape>>::Out;
+/// Parameters that stand together in a constructor.
+#[diagnostic::on_unimplemented(
+    message = "these parameters do not go together",
+    note = "each must be a number, a tensor or a random variable of one precision; the shape of each must be that of \
+            the largest or its end"
+)]
+pub trait Params<E: Float> {
+    /// The shape that they have together: a number takes the shape of the others, and so does the end of a shape.
+    type Shape: Shape;
+    /// A tuple of tensors.
+    type Values;
+    /// The parameters as tensors, and their joint shape.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] if their shapes do not fit.
+    fn join(self, of: &'static str) -> Result<(Self::Values, Self::Shape)>;
+}
 
-/// The shape of two parameters together: a number takes the shape of the other, and so does the end of a shape.
-///
-/// # Errors
-/// [`Error::Broadcast`] if they do not fit.
-pub(crate) fn joint_shape<S, R, E>(of: &'static str, a: &Var<S, E>, b: &Var<R, E>) -> Result<S::Out>
+/// The shape that parameters have together.
+pub type Joint<E, P> = <P as Params<E>>::Shape;
+
+impl<E: Float, A: Param<E>> Params<E> for (A,) {
+    type Shape = A::Shape;
+    type Values = (Value<E>,);
+    fn join(self, _: &'static str) -> Result<(Self::Values, Self::Shape)> {
+        let param = self.0.into_param();
+        let shape = *param.shape();
+        Ok(((param.into_value(),), shape))
+    }
+}
+
+impl<E: Float, A: Param<E>, B: Param<E>> Params<E> for (A, B)
 where
-    S: BroadcastWith<R>,
-    R: Shape,
-    E: Float,
+    A::Shape: BroadcastWith<B::Shape>,
 {
-    let (lhs, rhs) = (a.dims(), b.dims());
+    type Shape = <A::Shape as BroadcastWith<B::Shape>>::Out;
+    type Values = (Value<E>, Value<E>);
+    fn join(self, of: &'static str) -> Result<(Self::Values, Self::Shape)> {
+        let (a, b) = (self.0.into_param(), self.1.into_param());
+        let shape = joint_shape(of, *a.shape(), *b.shape())?;
+        Ok(((a.into_value(), b.into_value()), shape))
+    }
+}
+
+impl<E: Float, A: Param<E>, B: Param<E>, C: Param<E>> Params<E> for (A, B, C)
+where
+    A::Shape: BroadcastWith<B::Shape>,
+    <A::Shape as BroadcastWith<B::Shape>>::Out: BroadcastWith<C::Shape>,
+{
+    type Shape = <<A::Shape as BroadcastWith<B::Shape>>::Out as BroadcastWith<C::Shape>>::Out;
+    type Values = (Value<E>, Value<E>, Value<E>);
+    fn join(self, of: &'static str) -> Result<(Self::Values, Self::Shape)> {
+        let ((a, b), front) = (self.0, self.1).join(of)?;
+        let c = self.2.into_param();
+        let shape = joint_shape(of, front, *c.shape())?;
+        Ok(((a, b, c.into_value()), shape))
+    }
+}
+
+fn joint_shape<S: BroadcastWith<R>, R: Shape>(of: &'static str, a: S, b: R) -> Result<S::Out> {
+    let (lhs, rhs) = (Dims::of(&a), Dims::of(&b));
     let dims = larger(&lhs, &rhs);
     let misfit = || Error::Broadcast { op: of, lhs, rhs };
     if !(dims.ends_with(&lhs) && dims.ends_with(&rhs)) {
@@ -72,45 +120,91 @@ where
     dims.typed().ok_or_else(misfit)
 }
 
+/// The same type once for each generic parameter of a list.
+macro_rules! each {
+    ($generic:ident => $type:ty) => {
+        $type
+    };
+}
+pub(crate) use each;
+
+/// Checks that a shape ends as another one is.
+///
+/// # Errors
+/// [`Error::Broadcast`] if not.
+pub(crate) fn extends<S: Shape, T: Shape>(of: &'static str, end: &S, whole: &T) -> Result<()> {
+    let (lhs, rhs) = (Dims::of(end), Dims::of(whole));
+    if rhs.ends_with(&lhs) { Ok(()) } else { Err(Error::Broadcast { op: of, lhs, rhs }) }
+}
+
 /// Checks every number of a parameter.
 ///
 /// # Errors
 /// [`Error::Parameter`] with the first number that fails, or the error that the parameter carries.
-pub(crate) fn require<S: Shape, E: Float>(
+pub(crate) fn require<E: Float>(
     of: &'static str,
     name: &'static str,
     must_be: &'static str,
-    param: &Var<S, E>,
+    param: &Value<E>,
     holds: impl Fn(E) -> bool,
 ) -> Result<()> {
-    match param.value().peek()?.iter().find(|&&x| !holds(x)) {
+    match param.peek()?.iter().find(|&&x| !holds(x)) {
         None => Ok(()),
         Some(x) => Err(Error::Parameter { of, name, must_be, got: x.to_string() }),
     }
 }
 
-/// Checks that a parameter is finite.
-///
-/// # Errors
-/// As [`require`].
-pub(crate) fn require_finite<S: Shape, E: Float>(
-    of: &'static str,
-    name: &'static str,
-    param: &Var<S, E>,
-) -> Result<()> {
-    require(of, name, "finite", param, |x| x.is_finite())
+/// What the rules of the same names demand, in words.
+macro_rules! rule {
+    (finite) => {
+        "finite"
+    };
+    (number) => {
+        "a number, not NaN"
+    };
+    (positive) => {
+        "finite and positive"
+    };
+    (nonnegative) => {
+        "finite and not negative"
+    };
+    (probability) => {
+        "between 0 and 1"
+    };
+    (count) => {
+        "a whole number, 0 or larger"
+    };
+}
+pub(crate) use rule;
+
+/// Neither infinite nor NaN.
+pub(crate) fn finite<E: Float>(x: E) -> bool {
+    x.is_finite()
 }
 
-/// Checks that a parameter is finite and positive.
-///
-/// # Errors
-/// As [`require`].
-pub(crate) fn require_positive<S: Shape, E: Float>(
-    of: &'static str,
-    name: &'static str,
-    param: &Var<S, E>,
-) -> Result<()> {
-    require(of, name, "finite and positive", param, |x| x > E::ZERO && x.is_finite())
+/// Not NaN.
+pub(crate) fn number<E: Float>(x: E) -> bool {
+    !x.is_nan()
+}
+
+/// Finite and above 0.
+pub(crate) fn positive<E: Float>(x: E) -> bool {
+    x > E::ZERO && x.is_finite()
+}
+
+/// Finite and not below 0.
+pub(crate) fn nonnegative<E: Float>(x: E) -> bool {
+    x >= E::ZERO && x.is_finite()
+}
+
+/// From 0 to 1.
+pub(crate) fn probability<E: Float>(x: E) -> bool {
+    x >= E::ZERO && x <= E::ONE
+}
+
+/// 0, 1, 2, ….
+pub(crate) fn count<E: Float>(x: E) -> bool {
+    nonnegative(x) && x.floor() == x
 }
 
 /// A parameter repeated to the shape of a draw.
@@ -119,10 +213,57 @@ pub(crate) fn filled<S: Shape, E: Float>(param: &Value<E>, shape: &S) -> Result<
     Var::from_value(value)
 }
 
+/// The logits of probabilities: `ln p - ln(1 - p)`.
+pub(crate) fn logits_of<E: Float>(probs: &Value<E>) -> Value<E> {
+    use crate::ops::elementwise as ew;
+    ew::sub(&ew::ln(probs), &ew::ln_1p(&ew::scale(probs, -1.0)))
+}
+
 /// Numbers that a sampler wrote, as a draw.
 pub(crate) fn draw<S: Shape, E: Float>(shape: S, fill: impl FnOnce(&mut [E])) -> Var<S, E> {
     let dims = Dims::of(&shape);
     let mut data = Buffer::scratch(dims.num_elements());
     fill(&mut data);
     Var::from_parts(Value::new(Arc::new(data), dims), shape)
+}
+
+/// Standard normal noise.
+pub(crate) fn normal_noise<S: Shape, E: Float>(shape: S, key: Key) -> Var<S, E> {
+    draw(shape, |out| rng::fill_normal(key, out))
+}
+
+/// Draws by inversion: `quantile(u)` of uniforms between 0 and 1.
+pub(crate) fn by_quantile<S: Shape, E: Float>(
+    shape: S,
+    key: Key,
+    quantile: impl Fn(f64) -> f64,
+) -> Var<S, E> {
+    draw(shape, |out| {
+        let mut uniform = vec![0f64; out.len()];
+        rng::fill_uniform(key, &mut uniform);
+        out.iter_mut().zip(uniform).for_each(|(out, u)| *out = E::from_f64(quantile(u)));
+    })
+}
+
+/// Draws without a gradient, one generator each: element `i` depends on the key, `i` and its parameters.
+///
+/// # Errors
+/// The error that a parameter carries.
+pub(crate) fn each_drawn<S: Shape, E: Float, const P: usize>(
+    shape: S,
+    key: Key,
+    params: [&Value<E>; P],
+    one: impl Fn([f64; P], &mut Stream) -> f64,
+) -> Result<Var<S, E>> {
+    let mut slices = [&[] as &[E]; P];
+    for (slice, param) in slices.iter_mut().zip(params) {
+        // The draw does not follow its parameters when a tape is replayed, so the tape must know.
+        *slice = param.as_slice()?;
+    }
+    Ok(draw(shape, |out| {
+        for (index, out) in out.iter_mut().enumerate() {
+            let params = slices.map(|slice| slice[index % slice.len()].to_f64());
+            *out = E::from_f64(one(params, &mut key.fold_in(index as u64).stream()));
+        }
+    }))
 }

@@ -24,21 +24,34 @@ pub struct Terms<T, const P: usize> {
     pub d_params: [T; P],
 }
 
+impl<T: Real, const P: usize> Terms<T, P> {
+    /// The same inside the support; outside, minus infinity and no slope.
+    #[inline(always)]
+    pub fn inside(self, inside: bool) -> Self {
+        let slope = |slope: T| if inside { slope } else { T::ZERO };
+        Terms {
+            log_prob: if inside { self.log_prob } else { T::NEG_INFINITY },
+            d_value: slope(self.d_value),
+            d_params: self.d_params.map(slope),
+        }
+    }
+}
+
 /// A univariate family with `P` parameters.
 ///
-/// Both functions must be `#[inline(always)]` and free of branches where they can be, so that they vectorise.
+/// All functions must be `#[inline(always)]` and free of branches where they can be, so that they vectorise.
 pub trait Family<const P: usize>: Copy + Send + Sync + Debug + 'static {
     /// Name for error messages.
     const NAME: &'static str;
 
-    /// The log-density and its partial derivatives.
-    fn terms<A: Arch, T: Real>(x: T, params: [T; P]) -> Terms<T, P>;
+    /// What every point needs of the parameters alone. Computed once if the parameters are numbers.
+    type Prepared<T: Real>: Copy;
 
-    /// The log-density alone, where it is cheaper.
-    #[inline(always)]
-    fn log_prob<A: Arch, T: Real>(x: T, params: [T; P]) -> T {
-        Self::terms::<A, T>(x, params).log_prob
-    }
+    /// Computes it.
+    fn prepare<A: Arch, T: Real>(params: [T; P]) -> Self::Prepared<T>;
+
+    /// The log-density and its partial derivatives.
+    fn terms<A: Arch, T: Real>(x: T, params: [T; P], prepared: Self::Prepared<T>) -> Terms<T, P>;
 }
 
 /// Numbers handled together: a multiple of every vector register.
@@ -166,10 +179,12 @@ impl<F: Family<P>, T: Real, const P: usize> Kernel for Pass<'_, F, T, P> {
     fn run<A: Arch>(mut self) -> Sums<T, P> {
         let gradients = !matches!(self.d_value, Target::Skip)
             || self.d_params.iter().any(|target| !matches!(target, Target::Skip));
-        if gradients {
-            self.with_gradients::<A>()
+        let numbers = self.params.iter().all(|lane| matches!(lane, Lane::Number(_)));
+        if numbers && self.len > 0 {
+            let prepared = F::prepare::<A, T>(std::array::from_fn(|index| one(self.params[index], 0)));
+            self.sweep::<A>(gradients, |_| prepared);
         } else {
-            self.value_only::<A>()
+            self.sweep::<A>(gradients, F::prepare::<A, T>);
         }
         Sums {
             log_prob: self.log_prob.sum(),
@@ -181,7 +196,12 @@ impl<F: Family<P>, T: Real, const P: usize> Kernel for Pass<'_, F, T, P> {
 
 impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
     #[inline(always)]
-    fn value_only<A: Arch>(&mut self) {
+    fn sweep<A: Arch>(&mut self, gradients: bool, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
+        if gradients { self.with_gradients::<A>(prepare) } else { self.value_only::<A>(prepare) }
+    }
+
+    #[inline(always)]
+    fn value_only<A: Arch>(&mut self, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
         let mut sums = [T::ZERO; LANES];
         let whole = self.len / LANES * LANES;
         for start in (0..whole).step_by(LANES) {
@@ -190,21 +210,21 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
             let weight = load(self.weight, start);
             let mut log_prob = [T::ZERO; LANES];
             for lane in 0..LANES {
-                log_prob[lane] =
-                    F::log_prob::<A, T>(x[lane], std::array::from_fn(|index| params[index][lane]));
+                let params = std::array::from_fn(|index| params[index][lane]);
+                log_prob[lane] = F::terms::<A, T>(x[lane], params, prepare(params)).log_prob;
             }
             self.log_prob.add_block(start, &log_prob, &weight, &mut sums);
         }
         for at in whole..self.len {
             let params = std::array::from_fn(|index| one(self.params[index], at));
-            let log_prob = F::log_prob::<A, T>(one(self.value, at), params);
+            let log_prob = F::terms::<A, T>(one(self.value, at), params, prepare(params)).log_prob;
             self.log_prob.add_one(at, log_prob * one(self.weight, at));
         }
         self.log_prob.close(&sums);
     }
 
     #[inline(always)]
-    fn with_gradients<A: Arch>(&mut self) {
+    fn with_gradients<A: Arch>(&mut self, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
         let mut value_sums = [T::ZERO; LANES];
         let mut d_value_sums = [T::ZERO; LANES];
         let mut d_param_sums = [[T::ZERO; LANES]; P];
@@ -216,7 +236,8 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
             let (mut log_prob, mut d_value) = ([T::ZERO; LANES], [T::ZERO; LANES]);
             let mut d_params = [[T::ZERO; LANES]; P];
             for lane in 0..LANES {
-                let terms = F::terms::<A, T>(x[lane], std::array::from_fn(|index| params[index][lane]));
+                let params = std::array::from_fn(|index| params[index][lane]);
+                let terms = F::terms::<A, T>(x[lane], params, prepare(params));
                 log_prob[lane] = terms.log_prob;
                 d_value[lane] = terms.d_value;
                 for index in 0..P {
@@ -231,7 +252,7 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
         }
         for at in whole..self.len {
             let params = std::array::from_fn(|index| one(self.params[index], at));
-            let terms = F::terms::<A, T>(one(self.value, at), params);
+            let terms = F::terms::<A, T>(one(self.value, at), params, prepare(params));
             let weight = one(self.weight, at);
             self.log_prob.add_one(at, terms.log_prob * weight);
             self.d_value.add_one(at, terms.d_value * weight);
@@ -247,24 +268,16 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
     }
 
     fn split(self, at: usize) -> (Self, Self) {
-        let lane = |lane: Lane<'_, T>| matches!(lane, Lane::Each(_));
-        debug_assert!(lane(self.value) || self.len > 0);
         let (value, value_right) = split_lane(self.value, at);
         let (weight, weight_right) = split_lane(self.weight, at);
         let (log_prob, log_prob_right) = self.log_prob.split(at);
         let (d_value, d_value_right) = self.d_value.split(at);
         let params = self.params;
-        let mut rights: SmallVec<[Target<'_, T>; 4]> = SmallVec::new();
-        let lefts: SmallVec<[Target<'_, T>; 4]> = self
-            .d_params
-            .into_iter()
-            .map(|target| {
-                let (left, right) = target.split(at);
-                rights.push(right);
-                left
-            })
-            .collect();
-        let (mut lefts, mut rights) = (lefts.into_iter(), rights.into_iter());
+        let mut halves = self.d_params.map(|target| {
+            let (left, right) = target.split(at);
+            (left, Some(right))
+        });
+        let d_params_right = std::array::from_fn(|index| halves[index].1.take().unwrap_or(Target::Skip));
         let family = PhantomData;
         (
             Pass {
@@ -275,7 +288,7 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
                 weight,
                 log_prob,
                 d_value,
-                d_params: std::array::from_fn(|_| lefts.next().unwrap_or(Target::Skip)),
+                d_params: halves.map(|(left, _)| left),
             },
             Pass {
                 family,
@@ -285,7 +298,7 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
                 weight: weight_right,
                 log_prob: log_prob_right,
                 d_value: d_value_right,
-                d_params: std::array::from_fn(|_| rights.next().unwrap_or(Target::Skip)),
+                d_params: d_params_right,
             },
         )
     }
@@ -329,7 +342,10 @@ fn run<F: Family<P>, T: Real, const P: usize>(
     weight: &[T],
     mut outputs: Outputs<'_, T>,
 ) -> T {
-    let total = operands.iter().map(|operand| operand.len()).max().unwrap_or(0);
+    let total = operands[0].len();
+    if total == 0 {
+        return T::ZERO;
+    }
     let lengths: SmallVec<[usize; 5]> =
         operands.iter().map(|operand| operand.len()).filter(|&len| len != total).collect();
     let one_run = lengths.iter().all(|&len| len == 1);

@@ -117,6 +117,8 @@ unary! {
     sin Sin (x, y) T::from_f64(x.to_f64().sin()), T::from_f64(x.to_f64().cos());
     cos Cos (x, y) T::from_f64(x.to_f64().cos()), T::from_f64(-x.to_f64().sin());
     ln_gamma LnGamma (x, y) T::from_f64(special::ln_gamma(x.to_f64())), T::from_f64(special::digamma(x.to_f64()));
+    digamma Digamma (x, y) T::from_f64(crate::kernels::special::digamma(x.to_f64())),
+        T::from_f64(crate::kernels::special::trigamma(x.to_f64()));
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -9,3 +9,4 @@ pub(crate) mod layout;
 pub(crate) mod linalg;
 pub(crate) mod loops;
 pub(crate) mod reduce;
+pub(crate) mod sample;

@@ -1,0 +1,127 @@
+//! What the univariate distributions share: constructors that check, accessors, and the log-density by elements.
+//!
+//! A distribution's file says what is its own: its density ([`Family`](crate::ops::density::Family)), its support, its
+//! moments and how to draw from it.
+
+/// Declares a distribution with parameters of any shapes that go together, each checked by a rule of
+/// [`require`](super::param::require): `Normal::new(A loc: finite, B scale: positive)`.
+///
+/// Gives the type, the constructor, an accessor for each parameter, and `expand`.
+macro_rules! distribution {
+    (
+        $(#[$doc:meta])*
+        $name:ident::$new:ident($($generic:ident $param:ident: $rule:ident),+) $(where $together:path)?
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name<S: dfdx::shapes::Shape = (), E: $crate::tensor::Float = f32> {
+            $($param: $crate::tensor::Value<E>,)+
+            shape: S,
+        }
+
+        impl<E: $crate::tensor::Float> $name<(), E> {
+            #[doc = concat!("A `", stringify!($name), "` with the given parameters, repeated to the shape that they have together.")]
+            ///
+            /// # Errors
+            /// [`Error::Parameter`](crate::Error::Parameter) with the name of a parameter that lies outside its domain:
+            $(#[doc = concat!("`", stringify!($param), "` must be ", $crate::distributions::param::rule!($rule), ";")])+
+            /// [`Error::Broadcast`](crate::Error::Broadcast) if the shapes do not fit together.
+            #[allow(clippy::new_ret_no_self)]
+            pub fn $new<$($generic),+>(
+                $($param: $generic),+
+            ) -> $crate::Result<$name<$crate::distributions::param::Joint<E, ($($generic,)+)>, E>>
+            where
+                ($($generic,)+): $crate::distributions::param::Params<
+                    E,
+                    Values = ($($crate::distributions::param::each!($generic => $crate::tensor::Value<E>),)+),
+                >,
+            {
+                use $crate::distributions::param::{self, Params};
+                let (($($param,)+), shape) = Params::join(($($param,)+), stringify!($name))?;
+                $(param::require(stringify!($name), stringify!($param), param::rule!($rule), &$param, param::$rule)?;)+
+                let made = $name { $($param,)+ shape };
+                $($together(&made)?;)?
+                Ok(made)
+            }
+        }
+
+        impl<S: dfdx::shapes::Shape, E: $crate::tensor::Float> $name<S, E> {
+            $(
+                #[doc = concat!("The parameter `", stringify!($param), "`, in the shape of a draw.")]
+                ///
+                /// # Errors
+                /// The error of an operation that failed on the way to the parameter.
+                pub fn $param(&self) -> $crate::Result<$crate::tensor::Var<S, E>> {
+                    $crate::distributions::param::filled(&self.$param, &self.shape)
+                }
+            )+
+
+            /// The same distribution with its parameters repeated over axes in front: independent draws in a shape.
+            ///
+            /// # Errors
+            /// [`Error::Broadcast`](crate::Error::Broadcast) unless `shape` ends as the shape of the parameters does.
+            pub fn expand<T: dfdx::shapes::Shape>(self, shape: T) -> $crate::Result<$name<T, E>> {
+                $crate::distributions::param::extends(stringify!($name), &self.shape, &shape)?;
+                Ok($name { $($param: self.$param,)+ shape })
+            }
+        }
+    };
+}
+
+/// The part of `impl Distribution` that follows from a [`Family`](crate::ops::density::Family) and its parameters.
+macro_rules! univariate {
+    ($name:ident, $family:ty, $($param:ident),+) => {
+        type Elem = E;
+        type Batch = S;
+        type Shape = S;
+        const NAME: &'static str = stringify!($name);
+
+        fn shape(&self) -> S {
+            self.shape
+        }
+
+        fn batch_shape(&self) -> S {
+            self.shape
+        }
+
+        fn log_prob(
+            &self,
+            value: &$crate::tensor::Var<S, E>,
+        ) -> $crate::Result<$crate::tensor::Var<S, E>> {
+            self.check_shape(value)?;
+            let params = [$(&self.$param),+];
+            $crate::tensor::Var::from_value($crate::ops::density::log_prob::<$family, E, _>(value.value(), params))
+        }
+
+        fn log_prob_sum(
+            &self,
+            value: &$crate::tensor::Var<S, E>,
+        ) -> $crate::Result<$crate::tensor::Var<(), E>> {
+            self.check_shape(value)?;
+            let params = [$(&self.$param),+];
+            $crate::tensor::Var::from_value($crate::ops::density::log_prob_sum::<$family, E, _>(value.value(), params))
+        }
+    };
+}
+
+pub(crate) use {distribution, univariate};
+
+pub(crate) use dfdx::shapes::Shape;
+
+pub(crate) use super::distribution::Distribution;
+pub(crate) use super::erased;
+pub(crate) use super::kl::{KlTo, closed_form};
+pub(crate) use crate::bijectors::Constraint;
+pub(crate) use crate::error::{Error, Result};
+pub(crate) use crate::kernels::dispatch::Arch;
+pub(crate) use crate::kernels::rng::Key;
+pub(crate) use crate::kernels::{Real, math, special};
+pub(crate) use crate::ops::density::{Family, Terms};
+pub(crate) use crate::ops::{elementwise as ew, sample as draws};
+pub(crate) use crate::tensor::{Float, Value, Var};
+
+/// A special function of `f64` on a number of either precision.
+#[inline(always)]
+pub(crate) fn through_f64<T: Real>(x: T, f: impl FnOnce(f64) -> f64) -> T {
+    T::from_f64(f(x.to_f64()))
+}
