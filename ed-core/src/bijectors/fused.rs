@@ -19,10 +19,14 @@ macro_rules! scalar_map {
 
         impl $crate::ops::density::Family<$count> for $name {
             const NAME: &'static str = stringify!($name);
+            type Prepared<T: $crate::kernels::Real> = ();
+            #[inline(always)]
+            fn prepare<A: $crate::kernels::Arch, T: $crate::kernels::Real>(_: [T; $count]) {}
             #[inline(always)]
             fn terms<A: $crate::kernels::Arch, T: $crate::kernels::Real>(
                 $x: T,
                 [$($param),*]: [T; $count],
+                (): (),
             ) -> $crate::ops::density::Terms<T, $count> {
                 $($shared)*
                 $crate::ops::density::Terms { log_prob: $value, d_value: $by_x, d_params: [$($by_param),*] }
