@@ -473,3 +473,40 @@ fn predictions_carry_the_noise_of_posterior_and_data() -> Result<()> {
     assert!(strangers.contains("no site `x`"), "{strangers}");
     Ok(())
 }
+
+#[test]
+fn the_divergence_between_normals_has_the_gradient_of_its_formula() -> Result<()> {
+    let numbers =
+        |shift: f64, n: usize| -> Vec<f64> { (0..n).map(|i| (i as f64 * 1.7 + shift).sin()).collect() };
+    let table = |shift: f64| Var::<(usize, usize), f64>::from_vec(numbers(shift, 12), (3, 4));
+    for case in 0..4 {
+        let tape = Tape::<f64>::of();
+        let (loc_q, scale_q) = (tape.watch(&table(0.1)?), tape.watch(&(table(0.7)? * 0.5 + 1.0)));
+        let (loc_p, scale_p) = (tape.watch(&table(0.3)?), tape.watch(&(table(0.9)? * 0.4 + 1.1)));
+        let (one_loc, one_scale) = (tape.watch(&Var::scalar(0.4)), tape.watch(&Var::scalar(1.3)));
+        let row = tape.watch(&Var::from(numbers(0.5, 4)));
+        let q = Normal::new(&loc_q, &scale_q)?;
+        let p = match case {
+            0 => Normal::new(&loc_p, &scale_p)?,
+            1 => Normal::new(&one_loc, &scale_p)?,
+            2 => Normal::new(&loc_p, &one_scale)?,
+            _ => Normal::new(&row, &scale_p)?,
+        };
+        let (loc, scale) = (p.loc()?, p.scale()?);
+        let ratio = (&scale_q / &scale).square();
+        let shift = ((&loc_q - &loc) / &scale).square();
+        let formula = (0.5 * (&ratio + shift - 1.0 - ratio.ln())).sum();
+        let kl = kl_divergence(&q, &p)?;
+        close(kl.item()?, formula.item()?, 1e-12, "divergence");
+        // The difference is zero everywhere, so all of its gradients are.
+        let gradients = (kl * 3.0 - formula * 3.0).backward()?;
+        for x in [&loc_q, &scale_q, &loc_p, &scale_p] {
+            gradients.get(x)?.to_vec()?.iter().for_each(|g| close(*g, 0.0, 1e-11, "gradient"));
+        }
+        gradients.get(&row)?.to_vec()?.iter().for_each(|g| close(*g, 0.0, 1e-11, "gradient of a row"));
+        for x in [&one_loc, &one_scale] {
+            close(gradients.get(x)?.item()?, 0.0, 1e-11, "gradient of a number");
+        }
+    }
+    Ok(())
+}

@@ -99,8 +99,8 @@ impl<S: Shape, E: Float> Distribution for Normal<S, E> {
 impl<S: Shape, E: Float> KlTo<Normal<S, E>> for Normal<S, E> {
     /// `Σ ln(s/σ) + (σ² + (μ - m)²) / 2s² - ½`.
     fn kl_divergence(&self, prior: &Normal<S, E>) -> Result<Var<(), E>> {
-        let ratio = (self.scale()? / prior.scale()?).square();
-        let shift = ((self.loc()? - prior.loc()?) / prior.scale()?).square();
-        (0.5 * (&ratio + shift - 1.0 - ratio.ln())).sum().check()
+        let (loc, scale) = (self.loc()?, self.scale()?);
+        let [loc_p, scale_p] = [&prior.loc, &prior.scale];
+        Var::from_value(crate::ops::normal_kl::normal_kl([loc.value(), scale.value()], [loc_p, scale_p]))
     }
 }

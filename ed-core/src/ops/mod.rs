@@ -8,5 +8,6 @@ pub(crate) mod elementwise;
 pub(crate) mod layout;
 pub(crate) mod linalg;
 pub(crate) mod loops;
+pub(crate) mod normal_kl;
 pub(crate) mod reduce;
 pub(crate) mod sample;

@@ -3,7 +3,6 @@
 use super::elbo::{Elbo, Estimator};
 use super::fit::Fit;
 use crate::error::{Error, Result};
-use crate::kernels::Real;
 use crate::kernels::rng::Key;
 use crate::model::Model;
 use crate::params::optimizer::{Adam, Optimizer};
