@@ -12,7 +12,10 @@ pub use crate::{
     model::{Model, make_log_joint},
     params::param_as,
     tensor::{AnyVar, Float, Gradients, Tape, Var},
-    trace::{Kind, Next, Site, Trace, Tracer, Values, nested_as, observe_as, sample, sample_as, with_tracer},
+    trace::{
+        Kind, Next, Site, Trace, Tracer, Values, deterministic_as, factor_as, nested_as, observe_as, sample,
+        sample_as, with_tracer,
+    },
     values,
 };
 #[doc(no_inline)]

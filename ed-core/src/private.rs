@@ -4,7 +4,7 @@ use crate::distributions::Distribution;
 use crate::error::Result;
 use crate::handlers::{self, Plate};
 use crate::random_variable::RandomVariable;
-use crate::tensor::Var;
+use crate::tensor::{Operand, Var};
 use crate::trace;
 pub use crate::trace::SiteName;
 
@@ -26,6 +26,22 @@ pub fn observe<D: Distribution>(
     value: &Var<D::Shape, D::Elem>,
 ) -> Result<RandomVariable<D>> {
     trace::observe_as(name, distribution, value)
+}
+
+/// A computed quantity under a name.
+///
+/// # Errors
+/// As [`trace::deterministic_as`].
+pub fn deterministic<T: Operand>(name: SiteName, value: T) -> Result<Var<T::Shape, T::Elem>> {
+    trace::deterministic_as(name, value)
+}
+
+/// A log-weight.
+///
+/// # Errors
+/// As [`trace::factor_as`].
+pub fn factor<T: Operand>(name: SiteName, log_weight: T) -> Result<()> {
+    trace::factor_as(name, log_weight)
 }
 
 /// A sub-model.

@@ -2,13 +2,18 @@
 
 mod bernoulli;
 mod beta;
+mod categorical;
 mod cauchy;
+mod deterministic;
 mod distribution;
 pub mod erased;
 mod exponential;
+mod factor;
+mod flat;
 mod gamma;
 mod half_cauchy;
 mod half_normal;
+mod independent;
 mod kl;
 mod log_normal;
 mod normal;
@@ -20,12 +25,17 @@ mod univariate;
 
 pub use bernoulli::Bernoulli;
 pub use beta::Beta;
+pub use categorical::Categorical;
 pub use cauchy::Cauchy;
+pub use deterministic::Deterministic;
 pub use distribution::Distribution;
 pub use exponential::Exponential;
+pub use factor::Factor;
+pub use flat::Flat;
 pub use gamma::Gamma;
 pub use half_cauchy::HalfCauchy;
 pub use half_normal::HalfNormal;
+pub use independent::Independent;
 pub use kl::{KlTo, kl_divergence};
 pub use log_normal::LogNormal;
 pub use normal::Normal;

@@ -169,6 +169,27 @@ pub(crate) fn powf<E: Float>(x: &Value<E>, power: f64) -> Value<E> {
     apply(Unary(Power(power)), &[x], *x.dims())
 }
 
+#[derive(Clone, Copy, Debug)]
+struct AtLeast(f64);
+
+impl UnaryFn for AtLeast {
+    const NAME: &'static str = "at_least";
+    #[inline(always)]
+    fn f<A: Arch, T: Real>(self, x: T) -> T {
+        let low = T::from_f64(self.0);
+        if x < low { low } else { x }
+    }
+    #[inline(always)]
+    fn df<A: Arch, T: Real>(self, x: T, _: T) -> T {
+        if x < T::from_f64(self.0) { T::ZERO } else { T::ONE }
+    }
+}
+
+/// `max(x, low)`; NaN stays.
+pub(crate) fn at_least<E: Float>(x: &Value<E>, low: f64) -> Value<E> {
+    apply(Unary(AtLeast(low)), &[x], *x.dims())
+}
+
 macro_rules! binary {
     ($($name:ident $type:ident ($a:ident, $b:ident, $y:ident) $f:expr, $df:expr;)+) => {$(
         #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 //! Each operation is a small struct that implements [`Op`](crate::tensor::Op) and a function that applies it. Nothing above this module
 //! can tell on which device it ran.
 
+pub(crate) mod categorical;
 pub(crate) mod density;
 pub(crate) mod elementwise;
 pub(crate) mod layout;

@@ -10,7 +10,7 @@ mod values;
 pub use name::{IndexedScope, IndexedSite, PlateName, Scope, SiteName};
 pub use record::Trace;
 pub(crate) use sample::run_site;
-pub use sample::{nested_as, observe_as, sample, sample_as};
+pub use sample::{deterministic_as, factor_as, nested_as, observe_as, sample, sample_as};
 pub use site::{Kind, Site};
 pub use stack::{Next, Tracer, with_key, with_tracer};
 pub(crate) use stack::{dispatch, full_name, key_for};

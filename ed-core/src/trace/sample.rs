@@ -3,10 +3,10 @@
 use super::name::SiteName;
 use super::site::{Kind, Site};
 use super::stack::{dispatch, full_name, with_prefix};
-use crate::distributions::Distribution;
+use crate::distributions::{Deterministic, Distribution, Factor};
 use crate::error::Result;
 use crate::random_variable::RandomVariable;
-use crate::tensor::Var;
+use crate::tensor::{Operand, Var};
 
 /// A random variable without a name.
 ///
@@ -49,6 +49,41 @@ pub fn observe_as<D: Distribution>(
         site.value = Some(value.into());
         site.kind = Kind::Observed;
     })
+}
+
+/// Records a computed quantity under a name, and returns it (or what a handler made of it).
+///
+/// # Errors
+/// The error of a tracer, or of an operation that failed on the way to the value.
+pub fn deterministic_as<T: Operand>(name: impl Into<SiteName>, value: T) -> Result<Var<T::Shape, T::Elem>> {
+    let value = value.operand();
+    let recorded = run_site(Some(name.into()), Deterministic::new(value), |site| {
+        site.value = Some(value.into());
+        site.kind = Kind::Deterministic;
+    })?;
+    recorded.into_var().check()
+}
+
+/// Adds a log-weight (of any shape; summed) to the joint log-density.
+///
+/// # Errors
+/// The error of a tracer, or of an operation that failed on the way to the weight.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let penalised = || factor_as("penalty", &Var::from([-1.0f64, -0.5]));
+/// assert_eq!(tape(&penalised)?.1.log_prob()?.item()?, -1.5);
+/// # Ok(()) }
+/// ```
+pub fn factor_as<T: Operand>(name: impl Into<SiteName>, log_weight: T) -> Result<()> {
+    let factor = Factor::new(&log_weight.operand().clone().check()?);
+    run_site(Some(name.into()), factor, |site| {
+        site.value = Some(Var::<(), T::Elem>::scalar(0.0).into());
+        site.kind = Kind::Factor;
+    })?;
+    Ok(())
 }
 
 /// Sends a random variable through the handlers and back.
