@@ -2,6 +2,9 @@
 
 mod bijectors;
 mod flat;
+mod handlers;
 mod ops;
+mod support;
 mod svi;
 mod tape;
+mod tracing;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::given::Given;
 use super::handled::{Handled, Handler};
 use crate::error::Result;
 use crate::model::Model;
@@ -17,6 +18,9 @@ pub struct Condition {
 ///
 /// Their distributions stay; only their values are set. A value of the wrong shape, of the wrong precision or outside
 /// of the support is an error that names the site.
+///
+/// # Errors
+/// Running it gives [`Error::NoSuchSite`](crate::Error::NoSuchSite) for a name that did not come up in the run.
 ///
 /// # Examples
 /// ```
@@ -41,16 +45,22 @@ pub fn condition<M: Model>(model: M, values: Values) -> Handled<M, Condition> {
 
 impl Handler for Condition {
     fn tracer(&self) -> Rc<dyn Tracer> {
-        Rc::new(self.clone())
+        Rc::new(Observe(Given::new(&self.values)))
     }
 }
 
-impl Tracer for Condition {
+struct Observe(Given);
+
+impl Tracer for Observe {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
-        if let Some(value) = site.name.as_ref().and_then(|name| self.values.get(name.as_str())) {
+        if let Some(value) = self.0.meet(site) {
             site.value = Some(value.clone());
             site.kind = Kind::Observed;
         }
         next.forward(site)
+    }
+
+    fn after_run(&self) -> Result<()> {
+        self.0.all_met()
     }
 }

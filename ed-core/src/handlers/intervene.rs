@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::given::Given;
 use super::handled::{Handled, Handler};
 use crate::error::Result;
 use crate::model::Model;
@@ -15,6 +16,9 @@ pub struct Intervene {
 
 /// The model with some of its random variables forced to values, whatever would have caused them: the mechanism that
 /// generates them is cut, so that they say nothing about their parents and have no density (Pearl's `do`).
+///
+/// # Errors
+/// Running it gives [`Error::NoSuchSite`](crate::Error::NoSuchSite) for a name that did not come up in the run.
 ///
 /// # Examples
 /// ```
@@ -41,16 +45,22 @@ pub fn intervene<M: Model>(model: M, values: Values) -> Handled<M, Intervene> {
 
 impl Handler for Intervene {
     fn tracer(&self) -> Rc<dyn Tracer> {
-        Rc::new(self.clone())
+        Rc::new(Do(Given::new(&self.values)))
     }
 }
 
-impl Tracer for Intervene {
+struct Do(Given);
+
+impl Tracer for Do {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
-        if let Some(value) = site.name.as_ref().and_then(|name| self.values.get(name.as_str())) {
+        if let Some(value) = self.0.meet(site) {
             site.value = Some(value.clone());
             site.kind = Kind::Intervened;
         }
         next.forward(site)
+    }
+
+    fn after_run(&self) -> Result<()> {
+        self.0.all_met()
     }
 }

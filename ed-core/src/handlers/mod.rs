@@ -18,6 +18,7 @@
 
 mod block;
 mod condition;
+mod given;
 mod handled;
 mod intervene;
 mod plate;
@@ -34,6 +35,6 @@ pub use intervene::{Intervene, intervene};
 pub use plate::{Plate, plate_as, subsampled_plate_as};
 pub use scale::{Mask, Scale, mask, scale};
 pub use seed::seed;
-pub use substitute::{Substitute, replay, substitute};
+pub use substitute::{Replay, Substitute, replay, substitute};
 pub use swap::{Mean, Swap, mean, swap};
 pub use tape::tape;

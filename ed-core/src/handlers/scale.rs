@@ -82,7 +82,7 @@ impl Tracer for Mask {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
         site.mask = Some(match site.mask.take() {
             None => self.mask.clone(),
-            Some(inner) => inner.times(&self.mask)?,
+            Some(inner) => inner.times(&self.mask).map_err(|error| error.at_site(site.label()))?,
         });
         next.forward(site)
     }

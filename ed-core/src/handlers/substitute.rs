@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use super::given::Given;
 use super::handled::{Handled, Handler};
 use crate::error::Result;
 use crate::model::Model;
+use crate::tensor::AnyVar;
 use crate::trace::{Kind, Next, Site, Trace, Tracer, Values};
 
 /// See [`substitute`].
@@ -13,7 +15,11 @@ pub struct Substitute {
     values: Values,
 }
 
-/// The model with some of its random variables at given values, which inference goes on to count as latent.
+/// The model with some of its random variables at given values, which inference goes on to count as latent. A random
+/// variable that is observed keeps its value.
+///
+/// # Errors
+/// Running it gives [`Error::NoSuchSite`](crate::Error::NoSuchSite) for a name that did not come up in the run.
 ///
 /// # Examples
 /// ```
@@ -31,25 +37,53 @@ pub fn substitute<M: Model>(model: M, values: Values) -> Handled<M, Substitute> 
 }
 
 /// The model with its latent random variables at the values that they had in a trace; what the trace does not have is
-/// drawn as before.
-pub fn replay<M: Model>(model: M, trace: &Trace) -> Handled<M, Substitute> {
+/// drawn as before, and what the model does not have is left out.
+pub fn replay<M: Model>(model: M, trace: &Trace) -> Handled<M, Replay> {
     let latents = trace.latents().filter_map(|site| Some((site.name.clone()?, site.value.clone()?)));
-    substitute(model, latents.collect())
+    Handled::new(model, Replay { values: latents.collect() })
+}
+
+/// See [`replay`].
+#[derive(Clone, Debug)]
+pub struct Replay {
+    values: Values,
 }
 
 impl Handler for Substitute {
+    fn tracer(&self) -> Rc<dyn Tracer> {
+        Rc::new(Fill(Given::new(&self.values)))
+    }
+}
+
+impl Handler for Replay {
     fn tracer(&self) -> Rc<dyn Tracer> {
         Rc::new(self.clone())
     }
 }
 
-impl Tracer for Substitute {
+fn fill(site: &mut Site, value: Option<&AnyVar>) {
+    if let (Kind::Latent, Some(value)) = (site.kind, value) {
+        site.value = Some(value.clone());
+    }
+}
+
+struct Fill(Given);
+
+impl Tracer for Fill {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
-        if site.kind == Kind::Latent
-            && let Some(value) = site.name.as_ref().and_then(|name| self.values.get(name.as_str()))
-        {
-            site.value = Some(value.clone());
-        }
+        fill(site, self.0.meet(site));
+        next.forward(site)
+    }
+
+    fn after_run(&self) -> Result<()> {
+        self.0.all_met()
+    }
+}
+
+impl Tracer for Replay {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        let value = site.name.as_ref().and_then(|name| self.values.get(name.as_str()));
+        fill(site, value);
         next.forward(site)
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::Model;
 use crate::error::{Error, Result};
 use crate::tensor::AnyVar;
-use crate::trace::{Kind, Next, Site, Trace, Tracer, Values, with_tracer};
+use crate::trace::{Kind, Next, Site, SiteName, Trace, Tracer, Values, with_tracer};
 
 /// A model's joint log-density. See [`make_log_joint`].
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,8 @@ impl<M: Model> LogJoint<M> {
     ///
     /// # Errors
     /// [`Error::Unconditioned`] for a random variable without a value, [`Error::NoSuchSite`] for a value without a
-    /// random variable, [`Error::UnnamedSite`] and [`Error::DuplicateSite`] for names that are not, and the error of a
+    /// random variable, [`Error::Algorithm`] for a random variable that has a value inside of the model,
+    /// [`Error::UnnamedSite`] and [`Error::DuplicateSite`] for names that are not, and the error of a
     /// value of the wrong shape, precision or support, with the site's name.
     pub fn at(&self, values: Values) -> Result<AnyVar> {
         let tracer = Rc::new(At { values, trace: RefCell::new(Trace::default()) });
@@ -58,6 +59,15 @@ impl<M: Model> LogJoint<M> {
             return Err(trace.no_such(extra.as_str()));
         }
         trace.log_prob()
+    }
+}
+
+fn valued_twice(name: &SiteName) -> Error {
+    Error::Algorithm {
+        of: "a joint log-density",
+        why: format!(
+            "the site `{name}` has a value inside of the model already; leave it out of `values![…]`"
+        ),
     }
 }
 
@@ -75,7 +85,10 @@ impl Tracer for At {
             site.distribution.check_form(&value).map_err(|error| error.at_site(site.label()))?;
             site.value = Some(value);
         } else if site.kind != Kind::Deterministic {
-            site.required_name()?;
+            let name = site.required_name()?;
+            if self.values.get(name.as_str()).is_some() {
+                return Err(valued_twice(name));
+            }
         }
         next.forward(site)?;
         self.trace.borrow_mut().push(site.clone())

@@ -95,7 +95,12 @@ pub(crate) fn run_site<D: Distribution>(
     let mut site = Site::new(name.as_ref().map(full_name), distribution.clone());
     prepare(&mut site);
     dispatch(&mut site)?;
-    let value = site.value()?.typed().map_err(|error| error.at_site(site.label()))?;
+    let value = site.value()?.typed().and_then(|value| {
+        // Whatever the tracers did, the program goes on with a value of the shape that it asked for.
+        distribution.check_shape(&value)?;
+        Ok(value)
+    });
+    let value = value.map_err(|error| error.at_site(site.label()))?;
     Ok(RandomVariable::from_parts(site.name, distribution, value))
 }
 

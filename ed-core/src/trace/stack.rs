@@ -6,6 +6,7 @@
 //! the tracers outside of it are active, so a tracer may sample, too.
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use super::site::{Kind, Site};
@@ -41,11 +42,20 @@ pub trait Tracer {
     /// # Errors
     /// Whatever the tracer refuses; the error stops the program that it runs over.
     fn trace(&self, site: &mut Site, next: Next) -> Result<()>;
+
+    /// Called when the program that the tracer was put around has ended without an error.
+    ///
+    /// # Errors
+    /// What the tracer finds wrong with the run as a whole, for example a name that never came.
+    fn after_run(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
-/// The tracers outside of the one that runs.
-pub struct Next {
+/// The tracers outside of the one that runs. It cannot be kept beyond the call, nor sent to another thread.
+pub struct Next<'a> {
     depth: usize,
+    scope: PhantomData<(&'a (), *const ())>,
 }
 
 thread_local! {
@@ -71,7 +81,11 @@ impl Drop for RestoreActive {
     }
 }
 
-impl Next {
+impl Next<'_> {
+    fn at(depth: usize) -> Self {
+        Next { depth, scope: PhantomData }
+    }
+
     /// Passes the site to the next tracer outwards; behind the outermost, draws its value if it has none.
     ///
     /// # Errors
@@ -80,7 +94,7 @@ impl Next {
         let Some(depth) = self.depth.checked_sub(1) else { return realise(site) };
         let tracer = STACK.with(|stack| stack.borrow()[depth].clone());
         let _restore = RestoreActive(ACTIVE.replace(depth));
-        tracer.trace(site, Next { depth })
+        tracer.trace(site, Next::at(depth))
     }
 
     /// Draws the value if there is none, hidden from the outer tracers.
@@ -94,7 +108,7 @@ impl Next {
 
 /// Sends a site through the active tracers.
 pub(crate) fn dispatch(site: &mut Site) -> Result<()> {
-    Next { depth: ACTIVE.get() }.forward(site)
+    Next::at(ACTIVE.get()).forward(site)
 }
 
 /// Gives the site a value, and checks one that came from outside.
@@ -128,7 +142,7 @@ fn next_key(site: &Site) -> Result<Key> {
 /// Runs `program` with a tracer inside of those already active.
 ///
 /// # Errors
-/// The program's.
+/// The program's, and then the one of [`Tracer::after_run`].
 pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T>) -> Result<T> {
     struct Pop {
         length: usize,
@@ -143,7 +157,7 @@ pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T
     // Tracers that are switched off for now (a tracer is running and calls a model) stay below the new one in the
     // stack only up to the active depth; the rest is set aside until this scope ends.
     let set_aside = STACK.with(|stack| stack.borrow_mut().split_off(active));
-    STACK.with(|stack| stack.borrow_mut().push(tracer));
+    STACK.with(|stack| stack.borrow_mut().push(tracer.clone()));
     ACTIVE.set(active + 1);
     struct PutBack(Vec<Rc<dyn Tracer>>);
     impl Drop for PutBack {
@@ -152,8 +166,11 @@ pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T
         }
     }
     let _put_back = PutBack(set_aside);
-    let _pop = Pop { length: active, _active: RestoreActive(active) };
-    program()
+    let pop = Pop { length: active, _active: RestoreActive(active) };
+    let output = program()?;
+    drop(pop);
+    tracer.after_run()?;
+    Ok(output)
 }
 
 /// Runs `program` with a key: every random variable that gets its value from nowhere else is drawn with a key made of
