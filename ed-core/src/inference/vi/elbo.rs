@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::guides::drawn::Drawn;
 use crate::error::{Error, Result};
-use crate::handlers::{substitute, tape};
+use crate::handlers::{replay, tape};
 use crate::kernels::rng::Key;
 use crate::model::Model;
 use crate::tensor::AnyVar;
@@ -148,9 +148,7 @@ impl Elbo {
         let recorder = Rc::new(recorder);
         with_key(key, || with_tracer(recorder.clone(), || guide.run()))?;
         let guided = recorder.trace.take();
-        let named = |site: &Site| Some((site.name.clone()?, site.value.clone()?));
-        let values = guided.latents().filter_map(named).collect();
-        let replayed = substitute(|| model.run().map(|_| ()), values);
+        let replayed = replay(|| model.run().map(|_| ()), &guided);
         let (_, trace) = with_key(key, || tape(&replayed))?;
         check_sites(&trace, &guided)?;
         let mut terms = Terms::default();
