@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernels::cholesky as kernel;
 use crate::kernels::linalg::{LinalgError, Transpose};
-use crate::kernels::{Real, matmul as product, reduce};
+use crate::kernels::{matmul as product, reduce};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Buffer, Dims, Float, GradSlot, Keep, Op, Value};
 
