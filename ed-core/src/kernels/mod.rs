@@ -8,10 +8,9 @@
 //! - [`dispatch`]: instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and
 //!   branch-free elementary functions.
 //! - [`rng`]: counter-based keys, uniforms and normals.
-//! - [`elementwise`]: maps and their derivatives; [`reduce`]: sums, maxima, log-sum-exp;
-//!   [`broadcast`]: repeating parameters.
+//! - [`reduce`]: sums, maxima, log-sum-exp; [`broadcast`]: repeating parameters.
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
-//! - [`fused`]: log-densities with their gradients in one pass.
+//! - [`fused`]: divergences with their gradients in one pass.
 //! - [`optim`]: optimiser steps.
 //! - [`sampling`]: draws of other distributions.
 //! - [`special`]: special functions of one `f64`.
@@ -19,7 +18,6 @@
 pub mod broadcast;
 pub mod cholesky;
 pub mod dispatch;
-pub mod elementwise;
 pub mod float;
 pub mod fused;
 pub mod linalg;

@@ -65,7 +65,7 @@ impl<E: Float> Op<E> for Strided {
         self.rows(|from, to| {
             let g = &grad_out[from..from + row];
             match stride {
-                0 => grad[to] += super::reduce::total(g),
+                0 => grad[to] += crate::kernels::reduce::sum(g),
                 _ => {
                     grad[to..].iter_mut().step_by(stride).zip(g).for_each(|(grad, &g)| *grad += g);
                 }

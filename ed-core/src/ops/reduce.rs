@@ -2,35 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
-use crate::kernels::{Real, math};
+use crate::kernels::{Real, math, reduce as kernel};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
-
-const LANES: usize = 16;
-
-struct Total<'a, T>(&'a [T]);
-
-impl<T: Real> Kernel for Total<'_, T> {
-    type Out = T;
-    #[inline(always)]
-    fn run<A: Arch>(self) -> T {
-        let mut lanes = [T::ZERO; LANES];
-        let blocks = self.0.chunks_exact(LANES);
-        let rest = blocks.remainder();
-        for block in blocks {
-            for (lane, &x) in lanes.iter_mut().zip(block) {
-                *lane += x;
-            }
-        }
-        lanes.into_iter().sum::<T>() + rest.iter().copied().sum::<T>()
-    }
-}
-
-/// The sum of a slice, in blocks so that rounding errors stay small.
-pub(crate) fn total<T: Real>(x: &[T]) -> T {
-    const BLOCK: usize = 1 << 12;
-    x.chunks(BLOCK).map(|block| dispatch(Total(block))).sum()
-}
 
 #[derive(Debug)]
 struct Sum;
@@ -41,7 +15,7 @@ impl<E: Float> Op<E> for Sum {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        out[0] = total(inputs[0]);
+        out[0] = kernel::sum(inputs[0]);
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
@@ -165,7 +139,7 @@ impl<E: Float> Op<E> for SumAxes {
         self.rows(|from, to| {
             let x = &inputs[0][from..from + row];
             if stride == 0 {
-                out[to] += total(x);
+                out[to] += kernel::sum(x);
             } else {
                 out[to..to + row].iter_mut().zip(x).for_each(|(sum, &x)| *sum += x);
             }
@@ -213,39 +187,6 @@ pub(crate) fn sum_last<E: Float>(x: &Value<E>) -> Value<E> {
     }
 }
 
-struct LogSumExp<'a, T>(&'a [T]);
-
-impl<T: Real> Kernel for LogSumExp<'_, T> {
-    type Out = T;
-    #[inline(always)]
-    fn run<A: Arch>(self) -> T {
-        let largest =
-            self.0.iter().fold(T::NEG_INFINITY, |largest, &x| if x > largest { x } else { largest });
-        // An infinite maximum is the answer, and subtracting it would give NaN; a NaN must not be lost.
-        if !largest.is_finite() {
-            return self.0.iter().fold(largest, |sum, &x| if x.is_nan() { x } else { sum });
-        }
-        let mut lanes = [T::ZERO; 8];
-        let blocks = self.0.chunks_exact(8);
-        let rest = blocks.remainder();
-        for block in blocks {
-            for (lane, &x) in lanes.iter_mut().zip(block) {
-                *lane += math::exp::<A, T>(x - largest);
-            }
-        }
-        let mut sum = lanes.into_iter().sum::<T>();
-        for &x in rest {
-            sum += math::exp::<A, T>(x - largest);
-        }
-        largest + math::ln::<A, T>(sum)
-    }
-}
-
-/// `ln Σ exp` of a slice.
-pub(crate) fn logsumexp<T: Real>(x: &[T]) -> T {
-    dispatch(LogSumExp(x))
-}
-
 struct AddSoftmax<'a, T> {
     x: &'a [T],
     normaliser: T,
@@ -279,12 +220,7 @@ impl<E: Float> Op<E> for LogSumExpLast {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        if self.row == 0 {
-            return out.fill(E::NEG_INFINITY);
-        }
-        for (out, row) in out.iter_mut().zip(inputs[0].chunks(self.row)) {
-            *out = logsumexp(row);
-        }
+        kernel::log_sum_exp(inputs[0], self.row, out);
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
@@ -314,23 +250,13 @@ impl<E: Float> Op<E> for LogSoftmaxLast {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        let row = self.row.max(1);
-        for (out, x) in out.chunks_mut(row).zip(inputs[0].chunks(row)) {
-            let normaliser = logsumexp(x);
-            out.iter_mut().zip(x).for_each(|(out, &x)| *out = x - normaliser);
-        }
+        kernel::log_softmax(inputs[0], self.row, out);
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let (out, grad_out) = (pass.out, pass.grad_out);
         let Some(slot) = pass.grad(0) else { return };
-        let row = self.row.max(1);
-        let rows = slot.add().chunks_mut(row).zip(out.chunks(row)).zip(grad_out.chunks(row));
-        for ((grad, out), g) in rows {
-            let total = total(g);
-            grad.iter_mut().zip(g).for_each(|(grad, &g)| *grad += g);
-            add_softmax(out, E::ZERO, -total, grad);
-        }
+        kernel::log_softmax_backward(out, grad_out, self.row, slot.add());
     }
 }
 

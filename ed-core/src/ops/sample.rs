@@ -1,11 +1,10 @@
 //! Draws whose gradients flow to the parameters.
 
 use super::loops::{UnaryFn, map, map_grad};
-use super::reduce::total;
 use crate::kernels::dispatch::Arch;
 use crate::kernels::parallel::{self, COSTLY_CHUNK};
 use crate::kernels::rng::Key;
-use crate::kernels::{Real, special};
+use crate::kernels::{Real, reduce, special};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
 use rand::distributions::{Distribution as _, Open01};
@@ -28,7 +27,7 @@ fn each<E: Float>(out: &mut [E], x: &[E], f: impl Fn(&mut E, E)) {
 fn gather<E: Float>(grad: &mut [E], g: &[E]) {
     match grad {
         [] => {}
-        [grad] => *grad += total(g),
+        [grad] => *grad += reduce::sum(g),
         _ => g.chunks(grad.len()).for_each(|g| grad.iter_mut().zip(g).for_each(|(grad, &g)| *grad += g)),
     }
 }

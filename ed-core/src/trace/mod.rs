@@ -9,7 +9,6 @@ mod values;
 
 pub use name::{IndexedScope, IndexedSite, PlateName, Scope, SiteName};
 pub use record::Trace;
-pub(crate) use sample::run_site;
 pub use sample::{deterministic_as, factor_as, nested_as, observe_as, sample, sample_as};
 pub use site::{Kind, Site};
 pub use stack::{Next, Tracer, with_key, with_tracer};

@@ -87,7 +87,7 @@ pub fn factor_as<T: Operand>(name: impl Into<SiteName>, log_weight: T) -> Result
 }
 
 /// Sends a random variable through the handlers and back.
-pub(crate) fn run_site<D: Distribution>(
+fn run_site<D: Distribution>(
     name: Option<SiteName>,
     distribution: D,
     prepare: impl FnOnce(&mut Site),

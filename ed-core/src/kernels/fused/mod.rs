@@ -1,17 +1,11 @@
-//! Log-densities with their gradients in one pass, without temporaries.
+//! Divergences with their gradients in one pass, without temporaries.
 //!
-//! Written as a chain of element-wise operations, a log-density reads and writes a slice for every
+//! Written as a chain of element-wise operations, a divergence reads and writes a slice for every
 //! operation. Here each element is read once, its term is added to a sum, and the partial derivatives
 //! are summed or stored on the way.
 
-mod bernoulli;
-mod cross_entropy;
-mod normal;
 mod normal_kl;
 
-pub use bernoulli::bernoulli_logits_log_prob_sum;
-pub use cross_entropy::softmax_cross_entropy;
-pub use normal::{NormalPartials, NormalSums, normal_log_prob_sum};
 pub use normal_kl::{NormalKlPartials, NormalKlSums, normal_kl};
 
 use super::float::Real;
