@@ -1,6 +1,8 @@
 //! The integration tests, as one binary.
 
 mod bijectors;
+mod examples;
+mod facade;
 mod flat;
 mod handlers;
 mod ops;
