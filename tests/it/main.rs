@@ -1,11 +1,13 @@
-//! The integration tests, as one binary.
+//! Laws over all subjects and golden values from other implementations, in one binary.
 
 mod bijectors;
+mod distributions;
 mod examples;
 mod facade;
 mod flat;
 mod handlers;
 mod ops;
+mod registry;
 mod support;
 mod svi;
 mod tape;

@@ -1,6 +1,6 @@
 //! The Bernoulli distribution.
 
-use super::param::{Joint, Param, Params, each_drawn, logits_of, probability, require, rule};
+use super::param::{Joint, Param, Params, draw, logits_of, probability, require, rule};
 use super::univariate::*;
 
 distribution! {
@@ -90,10 +90,9 @@ impl<S: Shape, E: Float> Distribution for Bernoulli<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        each_drawn(self.shape, key, [&self.logits], |[logit], random| {
-            let uniform: f64 = rand::Rng::r#gen(random);
-            f64::from(u8::from(uniform < 1.0 / (1.0 + (-logit).exp())))
-        })
+        let probs = ew::sigmoid(&self.logits);
+        let probs = probs.as_slice()?;
+        Ok(draw(self.shape, |out| sampling::fill_bernoulli(key, probs.into(), out)))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::param::by_quantile;
+use super::param::draw;
 use super::univariate::*;
 
 distribution! {
@@ -74,7 +74,7 @@ impl<S: Shape, E: Float> Distribution for Cauchy<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let noise: Var<S, E> = by_quantile(self.shape, key, |u| (PI * (u - 0.5)).tan());
+        let noise = draw(self.shape, |out| sampling::fill_cauchy(key, E::ZERO.into(), E::ONE.into(), out));
         Var::from_value(draws::loc_scale(noise.value(), &self.loc, &self.scale))
     }
 

@@ -1,6 +1,6 @@
 //! The exponential distribution.
 
-use super::param::by_quantile;
+use super::param::draw;
 use super::univariate::*;
 
 distribution! {
@@ -52,7 +52,7 @@ impl<S: Shape, E: Float> Distribution for Exponential<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let noise: Var<S, E> = by_quantile(self.shape, key, |u| -u.ln());
+        let noise = draw(self.shape, |out| sampling::fill_exponential(key, E::ONE.into(), out));
         Var::from_value(ew::div(noise.value(), &self.rate))
     }
 

@@ -1,9 +1,9 @@
 //! The half-Cauchy distribution.
 
-use std::f64::consts::{FRAC_PI_2, TAU};
+use std::f64::consts::TAU;
 
 use super::cauchy;
-use super::param::by_quantile;
+use super::param::draw;
 use super::univariate::*;
 
 distribution! {
@@ -58,8 +58,8 @@ impl<S: Shape, E: Float> Distribution for HalfCauchy<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let noise: Var<S, E> = by_quantile(self.shape, key, |u| (FRAC_PI_2 * u).tan());
-        Var::from_value(ew::mul(noise.value(), &self.scale))
+        let noise = draw(self.shape, |out| sampling::fill_cauchy(key, E::ZERO.into(), E::ONE.into(), out));
+        Var::from_value(ew::mul(noise.abs().value(), &self.scale))
     }
 
     fn entropy(&self) -> Result<Var<S, E>> {

@@ -171,6 +171,9 @@ macro_rules! rule {
     (probability) => {
         "between 0 and 1"
     };
+    (open_probability) => {
+        "between 0 and 1, and neither"
+    };
     (count) => {
         "a whole number, 0 or larger"
     };
@@ -230,19 +233,6 @@ pub(crate) fn draw<S: Shape, E: Float>(shape: S, fill: impl FnOnce(&mut [E])) ->
 /// Standard normal noise.
 pub(crate) fn normal_noise<S: Shape, E: Float>(shape: S, key: Key) -> Var<S, E> {
     draw(shape, |out| rng::fill_normal(key, out))
-}
-
-/// Draws by inversion: `quantile(u)` of uniforms between 0 and 1.
-pub(crate) fn by_quantile<S: Shape, E: Float>(
-    shape: S,
-    key: Key,
-    quantile: impl Fn(f64) -> f64,
-) -> Var<S, E> {
-    draw(shape, |out| {
-        let mut uniform = vec![0f64; out.len()];
-        rng::fill_uniform(key, &mut uniform);
-        out.iter_mut().zip(uniform).for_each(|(out, u)| *out = E::from_f64(quantile(u)));
-    })
 }
 
 /// Draws without a gradient, one generator each: element `i` depends on the key, `i` and its parameters.

@@ -1,8 +1,6 @@
 //! The Poisson distribution.
 
-use rand::distributions::Distribution as _;
-
-use super::param::{Joint, Param, Params, each_drawn, nonnegative, require, rule};
+use super::param::{Joint, Param, Params, draw, nonnegative, require, rule};
 use super::univariate::*;
 
 distribution! {
@@ -86,7 +84,9 @@ impl<S: Shape, E: Float> Distribution for Poisson<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        each_drawn(self.shape, key, [&self.log_rate], |[log_rate], random| draw(log_rate.exp(), random))
+        let rate = ew::exp(&self.log_rate);
+        let rate = rate.as_slice()?;
+        Ok(draw(self.shape, |out| sampling::fill_poisson(key, rate.into(), out)))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {
@@ -95,14 +95,5 @@ impl<S: Shape, E: Float> Distribution for Poisson<S, E> {
 
     fn variance(&self) -> Result<Var<S, E>> {
         self.rate()
-    }
-}
-
-/// One draw; 0 where the rate has underflowed.
-pub(crate) fn draw(rate: f64, random: &mut impl rand::Rng) -> f64 {
-    match rand_distr::Poisson::new(rate) {
-        Ok(poisson) => poisson.sample(random),
-        Err(_) if rate == 0.0 => 0.0,
-        Err(_) => f64::NAN,
     }
 }

@@ -1,6 +1,6 @@
 //! The uniform distribution.
 
-use super::param::by_quantile;
+use super::param::draw;
 use super::univariate::*;
 
 distribution! {
@@ -70,7 +70,7 @@ impl<S: Shape, E: Float> Distribution for Uniform<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let noise: Var<S, E> = by_quantile(self.shape, key, |u| u);
+        let noise = draw(self.shape, |out| rng::fill_uniform(key, out));
         // A mean of the ends with weights: inside them whatever the rounding, unlike low + u (high - low).
         ((1.0 - &noise) * self.low()? + noise * self.high()?).check()
     }

@@ -2,12 +2,10 @@
 
 use super::loops::{UnaryFn, map, map_grad};
 use crate::kernels::dispatch::Arch;
-use crate::kernels::parallel::{self, COSTLY_CHUNK};
 use crate::kernels::rng::Key;
-use crate::kernels::{Real, reduce, special};
+use crate::kernels::{Real, reduce, sampling, special};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
-use rand::distributions::{Distribution as _, Open01};
 
 /// `loc + scale · noise`, where `loc` and `scale` are repeated to the noise.
 #[derive(Debug)]
@@ -84,22 +82,6 @@ struct LnGammaDraw {
     key: Key,
 }
 
-fn draw_ln_gamma(concentration: f64, key: Key) -> f64 {
-    let mut random = key.stream();
-    // Below 1, a draw of concentration + 1 times u^(1 / concentration) (Marsaglia and Tsang 2000, section 6).
-    let (shape, boost) = if concentration < 1.0 {
-        let uniform: f64 = Open01.sample(&mut random);
-        (concentration + 1.0, uniform.ln() / concentration)
-    } else {
-        (concentration, 0.0)
-    };
-    // The shape is positive wherever the constructors let it through; a replayed tape may bring anything.
-    match rand_distr::Gamma::new(shape, 1.0) {
-        Ok(gamma) => gamma.sample(&mut random).ln() + boost,
-        Err(_) => f64::NAN,
-    }
-}
-
 /// `∂ ln x / ∂ concentration` at `x = e^y`.
 fn ln_gamma_slope(concentration: f64, y: f64) -> f64 {
     // Far in the left tail P(a, x) = x^a / Γ(a + 1), from which the limit follows.
@@ -116,14 +98,7 @@ impl<E: Float> Op<E> for LnGammaDraw {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        let concentration = inputs[0];
-        parallel::for_each(out, COSTLY_CHUNK / 16, |start, out| {
-            for (index, out) in out.iter_mut().enumerate() {
-                let place = start + index;
-                let concentration = concentration[place % concentration.len()].to_f64();
-                *out = E::from_f64(draw_ln_gamma(concentration, self.key.fold_in(place as u64)));
-            }
-        });
+        sampling::fill_log_gamma(self.key, inputs[0].into(), out);
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {

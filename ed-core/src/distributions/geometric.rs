@@ -1,0 +1,106 @@
+//! The geometric distribution.
+
+use super::bernoulli::softplus_and_sigmoid;
+use super::param::{Joint, Param, Params, draw, logits_of, probability, require, rule};
+use super::univariate::*;
+
+distribution! {
+    /// Geometric distribution: the number of failures before the first success of trials with probability
+    /// `p = 1 / (1 + e^-ℓ)`.
+    ///
+    /// # Density
+    /// `log p(k) = k ln(1 - p) + ln p = ℓ - (k + 1) ln(1 + e^ℓ)`, where `ℓ` are the logits; support: 0, 1, 2, ….
+    ///
+    /// # Shapes
+    /// `logits`: batch `B`; event: scalar. `log_prob`: `[B] → [B]`.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let log_prob = Geometric::from_probs(0.3)?.log_prob(&Var::<(), f64>::scalar(2.0))?;
+    /// approx::assert_relative_eq!(log_prob.item()?, -1.917323, epsilon = 1e-6);
+    /// # Ok(()) }
+    /// ```
+    Geometric::from_logits(A logits: finite)
+}
+
+impl<E: Float> Geometric<(), E> {
+    /// A `Geometric` from the probabilities of success.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](crate::Error::Parameter) unless `probs` is between 0 and 1 and neither of them.
+    pub fn from_probs<A: Param<E>>(probs: A) -> Result<Geometric<Joint<E, (A,)>, E>> {
+        let ((probs,), shape) = (probs,).join("Geometric")?;
+        require("Geometric", "probs", rule!(open_probability), &probs, |x| {
+            probability(x) && x != E::ZERO && x != E::ONE
+        })?;
+        Ok(Geometric { logits: logits_of(&probs), shape })
+    }
+}
+
+impl<S: Shape, E: Float> Geometric<S, E> {
+    /// Probabilities of success, in the shape of a draw.
+    ///
+    /// # Errors
+    /// The error of an operation that failed on the way to the logits.
+    pub fn probs(&self) -> Result<Var<S, E>> {
+        self.logits()?.sigmoid().check()
+    }
+}
+
+/// The mass, once for both precisions.
+#[derive(Clone, Copy, Debug)]
+struct Density;
+
+impl Family<1> for Density {
+    const NAME: &'static str = "Geometric";
+    type Prepared<T: Real> = (T, T);
+
+    #[inline(always)]
+    fn prepare<A: Arch, T: Real>([logit]: [T; 1]) -> (T, T) {
+        softplus_and_sigmoid::<A, T>(logit)
+    }
+
+    #[inline(always)]
+    fn terms<A: Arch, T: Real>(x: T, [logit]: [T; 1], (softplus, sigmoid): (T, T)) -> Terms<T, 1> {
+        let trials = x + T::ONE;
+        let inside = x >= T::ZERO && x.floor() == x && x < T::INFINITY;
+        Terms { log_prob: logit - trials * softplus, d_value: T::ZERO, d_params: [T::ONE - trials * sigmoid] }
+            .inside(inside)
+    }
+}
+
+impl<S: Shape, E: Float> Distribution for Geometric<S, E> {
+    univariate!(Geometric, Density, logits);
+    const DISCRETE: bool = true;
+
+    fn support(&self) -> Constraint<E> {
+        Constraint::NonNegativeInteger
+    }
+
+    /// `⌊w / softplus(ℓ)⌋` for a standard exponential number `w`, since `-ln(1 - p) = softplus(ℓ)`.
+    fn sample(&self, key: Key) -> Result<Var<S, E>> {
+        let rate = ew::softplus(&self.logits);
+        let rate = rate.as_slice()?;
+        Ok(draw(self.shape, |out| {
+            sampling::fill_exponential(key, rate.into(), out);
+            out.iter_mut().for_each(|out| *out = out.floor());
+        }))
+    }
+
+    fn mean(&self) -> Result<Var<S, E>> {
+        (-self.logits()?).exp().check()
+    }
+
+    fn variance(&self) -> Result<Var<S, E>> {
+        let mean = self.mean()?;
+        (&mean + mean.square()).check()
+    }
+
+    /// That of one trial, divided by `p`.
+    fn entropy(&self) -> Result<Var<S, E>> {
+        let logits = self.logits()?;
+        (logits.softplus() * (-&logits).exp() + (-logits).softplus()).check()
+    }
+}
