@@ -193,7 +193,7 @@ fn gradients_are_central_differences() -> Result<()> {
                     let compare = |what: &str, got: f64, at: f64, f: &dyn Fn(f64) -> Result<f64>| {
                         // Richardson's extrapolation of two central differences.
                         let width = 1e-3 * distance(&golden, set, x[set], what, at);
-                        let difference = |h: f64| Ok((f(at + h)? - f(at - h)?) / (2.0 * h));
+                        let difference = |h: f64| Ok::<f64, Error>((f(at + h)? - f(at - h)?) / (2.0 * h));
                         let expected = (4.0 * difference(width)? - difference(2.0 * width)?) / 3.0;
                         assert!(
                             (got - expected).abs()

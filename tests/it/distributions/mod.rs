@@ -6,3 +6,4 @@
 mod golden;
 mod laws;
 mod subjects;
+mod wrappers;
