@@ -12,7 +12,7 @@ use super::loops::{Lane, runs};
 use crate::kernels::Real;
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::tensor::tape::apply;
-use crate::tensor::{Backward, Buffer, Dims, Float, Keep, Op, Value};
+use crate::tensor::{Backward, Dims, Float, GradSlot, Keep, Op, Value};
 
 /// Log-density and partial derivatives at one point: by the value, then by each parameter.
 pub struct Terms<T, const P: usize> {
@@ -56,6 +56,8 @@ pub trait Family<const P: usize>: Copy + Send + Sync + Debug + 'static {
 
 /// Numbers handled together: a multiple of every vector register.
 const LANES: usize = 16;
+/// The same for what is left at the end of a run, of which there may be nothing else.
+const FEW: usize = 8;
 /// Elements that one core sums at a time.
 const CHUNK: usize = 1 << 14;
 /// From this length on, a second core is woken.
@@ -73,17 +75,17 @@ enum Target<'a, T> {
 
 impl<'a, T: Real> Target<'a, T> {
     #[inline(always)]
-    fn add_block(&mut self, start: usize, block: &[T; LANES], weight: &[T; LANES], sums: &mut [T; LANES]) {
+    fn add<const N: usize>(&mut self, run: Run, block: &[T; N], weight: &[T; N], sums: &mut [T; LANES]) {
         match self {
             Target::Skip => {}
             Target::Sum(_) => {
-                for lane in 0..LANES {
+                for lane in 0..run.len {
                     sums[lane] += block[lane] * weight[lane];
                 }
             }
             Target::Each(out) => {
-                let out = &mut out[start..start + LANES];
-                for lane in 0..LANES {
+                let out = &mut out[run.start..run.start + run.len];
+                for lane in 0..run.len {
                     out[lane] += block[lane] * weight[lane];
                 }
             }
@@ -91,18 +93,16 @@ impl<'a, T: Real> Target<'a, T> {
     }
 
     #[inline(always)]
-    fn add_one(&mut self, at: usize, term: T) {
-        match self {
-            Target::Skip => {}
-            Target::Sum(sum) => *sum += term,
-            Target::Each(out) => out[at] += term,
-        }
-    }
-
-    #[inline(always)]
-    fn close(&mut self, sums: &[T; LANES]) {
+    fn close(&mut self, mut sums: [T; LANES]) {
         if let Target::Sum(sum) = self {
-            *sum += sums.iter().copied().sum::<T>();
+            let mut half = LANES / 2;
+            while half > 0 {
+                for lane in 0..half {
+                    sums[lane] += sums[lane + half];
+                }
+                half /= 2;
+            }
+            *sum += sums[0];
         }
     }
 
@@ -120,6 +120,13 @@ impl<'a, T: Real> Target<'a, T> {
     fn sum(&self) -> T {
         if let Target::Sum(sum) = self { *sum } else { T::ZERO }
     }
+}
+
+/// Elements that are handled together.
+#[derive(Clone, Copy)]
+struct Run {
+    start: usize,
+    len: usize,
 }
 
 /// One run over elements whose operands each lie still or move along.
@@ -152,118 +159,114 @@ impl<T: Real, const P: usize> Sums<T, P> {
     }
 }
 
+/// The numbers of a run; those past its end repeat the first.
 #[inline(always)]
-fn load<T: Real>(lane: Lane<'_, T>, start: usize) -> [T; LANES] {
+fn load<T: Real, const N: usize>(lane: Lane<'_, T>, run: Run) -> [T; N] {
     match lane {
-        Lane::Number(x) => [x; LANES],
+        Lane::Number(x) => [x; N],
         Lane::Each(x) => {
-            let mut block = [T::ZERO; LANES];
-            block.copy_from_slice(&x[start..start + LANES]);
+            let x = &x[run.start..run.start + run.len];
+            if let Some(whole) = x.first_chunk::<N>() {
+                return *whole;
+            }
+            let mut block = [x[0]; N];
+            block[..run.len].copy_from_slice(x);
             block
         }
     }
 }
 
-#[inline(always)]
-fn one<T: Real>(lane: Lane<'_, T>, at: usize) -> T {
-    match lane {
-        Lane::Number(x) => x,
-        Lane::Each(x) => x[at],
-    }
+/// Lanes of partial sums: of the density, by the value, by each parameter.
+struct LaneSums<T, const P: usize> {
+    log_prob: [T; LANES],
+    d_value: [T; LANES],
+    d_params: [[T; LANES]; P],
 }
 
-impl<F: Family<P>, T: Real, const P: usize> Kernel for Pass<'_, F, T, P> {
-    type Out = Sums<T, P>;
+impl<F: Family<P>, T: Real, const P: usize> Kernel for &mut Pass<'_, F, T, P> {
+    type Out = ();
 
     #[inline(always)]
-    fn run<A: Arch>(mut self) -> Sums<T, P> {
+    fn run<A: Arch>(self) {
         let gradients = !matches!(self.d_value, Target::Skip)
             || self.d_params.iter().any(|target| !matches!(target, Target::Skip));
         let numbers = self.params.iter().all(|lane| matches!(lane, Lane::Number(_)));
-        if numbers && self.len > 0 {
-            let prepared = F::prepare::<A, T>(std::array::from_fn(|index| one(self.params[index], 0)));
-            self.sweep::<A>(gradients, |_| prepared);
-        } else {
-            self.sweep::<A>(gradients, F::prepare::<A, T>);
-        }
-        Sums {
-            log_prob: self.log_prob.sum(),
-            d_value: self.d_value.sum(),
-            d_params: std::array::from_fn(|index| self.d_params[index].sum()),
+        match (numbers, gradients) {
+            (true, _) => {
+                let first = Run { start: 0, len: 1 };
+                let params = std::array::from_fn(|index| load::<T, 1>(self.params[index], first)[0]);
+                let prepared = F::prepare::<A, T>(params);
+                if gradients {
+                    self.sweep::<A, true>(|_| prepared);
+                } else {
+                    self.sweep::<A, false>(|_| prepared);
+                }
+            }
+            (false, true) => self.sweep::<A, true>(F::prepare::<A, T>),
+            (false, false) => self.sweep::<A, false>(F::prepare::<A, T>),
         }
     }
 }
 
 impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
     #[inline(always)]
-    fn sweep<A: Arch>(&mut self, gradients: bool, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
-        if gradients { self.with_gradients::<A>(prepare) } else { self.value_only::<A>(prepare) }
-    }
-
-    #[inline(always)]
-    fn value_only<A: Arch>(&mut self, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
-        let mut sums = [T::ZERO; LANES];
+    fn sweep<A: Arch, const GRADIENTS: bool>(&mut self, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
+        let zeros = [T::ZERO; LANES];
+        let mut sums = LaneSums { log_prob: zeros, d_value: zeros, d_params: [zeros; P] };
         let whole = self.len / LANES * LANES;
         for start in (0..whole).step_by(LANES) {
-            let x = load(self.value, start);
-            let params: [[T; LANES]; P] = std::array::from_fn(|index| load(self.params[index], start));
-            let weight = load(self.weight, start);
-            let mut log_prob = [T::ZERO; LANES];
-            for lane in 0..LANES {
-                let params = std::array::from_fn(|index| params[index][lane]);
-                log_prob[lane] = F::terms::<A, T>(x[lane], params, prepare(params)).log_prob;
+            let run = Run { start, len: LANES };
+            self.block::<A, GRADIENTS, LANES>(run, &prepare, &mut sums);
+        }
+        let mut start = whole;
+        while start < self.len {
+            // Two single numbers cost less than a register of them.
+            let len = (self.len - start).min(FEW);
+            if len > 2 {
+                self.block::<A, GRADIENTS, FEW>(Run { start, len }, &prepare, &mut sums);
+                start += len;
+            } else {
+                self.block::<A, GRADIENTS, 1>(Run { start, len: 1 }, &prepare, &mut sums);
+                start += 1;
             }
-            self.log_prob.add_block(start, &log_prob, &weight, &mut sums);
         }
-        for at in whole..self.len {
-            let params = std::array::from_fn(|index| one(self.params[index], at));
-            let log_prob = F::terms::<A, T>(one(self.value, at), params, prepare(params)).log_prob;
-            self.log_prob.add_one(at, log_prob * one(self.weight, at));
+        self.log_prob.close(sums.log_prob);
+        if GRADIENTS {
+            self.d_value.close(sums.d_value);
+            for (target, sums) in self.d_params.iter_mut().zip(sums.d_params) {
+                target.close(sums);
+            }
         }
-        self.log_prob.close(&sums);
     }
 
+    /// Handles up to `N` elements together.
     #[inline(always)]
-    fn with_gradients<A: Arch>(&mut self, prepare: impl Fn([T; P]) -> F::Prepared<T>) {
-        let mut value_sums = [T::ZERO; LANES];
-        let mut d_value_sums = [T::ZERO; LANES];
-        let mut d_param_sums = [[T::ZERO; LANES]; P];
-        let whole = self.len / LANES * LANES;
-        for start in (0..whole).step_by(LANES) {
-            let x = load(self.value, start);
-            let params: [[T; LANES]; P] = std::array::from_fn(|index| load(self.params[index], start));
-            let weight = load(self.weight, start);
-            let (mut log_prob, mut d_value) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-            let mut d_params = [[T::ZERO; LANES]; P];
-            for lane in 0..LANES {
-                let params = std::array::from_fn(|index| params[index][lane]);
-                let terms = F::terms::<A, T>(x[lane], params, prepare(params));
-                log_prob[lane] = terms.log_prob;
-                d_value[lane] = terms.d_value;
-                for index in 0..P {
-                    d_params[index][lane] = terms.d_params[index];
-                }
-            }
-            self.log_prob.add_block(start, &log_prob, &weight, &mut value_sums);
-            self.d_value.add_block(start, &d_value, &weight, &mut d_value_sums);
+    fn block<A: Arch, const GRADIENTS: bool, const N: usize>(
+        &mut self,
+        run: Run,
+        prepare: impl Fn([T; P]) -> F::Prepared<T>,
+        sums: &mut LaneSums<T, P>,
+    ) {
+        let x: [T; N] = load(self.value, run);
+        let params: [[T; N]; P] = std::array::from_fn(|index| load(self.params[index], run));
+        let weight: [T; N] = load(self.weight, run);
+        let (mut log_prob, mut d_value) = ([T::ZERO; N], [T::ZERO; N]);
+        let mut d_params = [[T::ZERO; N]; P];
+        for lane in 0..N {
+            let params = std::array::from_fn(|index| params[index][lane]);
+            let terms = F::terms::<A, T>(x[lane], params, prepare(params));
+            log_prob[lane] = terms.log_prob;
+            d_value[lane] = terms.d_value;
             for index in 0..P {
-                self.d_params[index].add_block(start, &d_params[index], &weight, &mut d_param_sums[index]);
+                d_params[index][lane] = terms.d_params[index];
             }
         }
-        for at in whole..self.len {
-            let params = std::array::from_fn(|index| one(self.params[index], at));
-            let terms = F::terms::<A, T>(one(self.value, at), params, prepare(params));
-            let weight = one(self.weight, at);
-            self.log_prob.add_one(at, terms.log_prob * weight);
-            self.d_value.add_one(at, terms.d_value * weight);
+        self.log_prob.add(run, &log_prob, &weight, &mut sums.log_prob);
+        if GRADIENTS {
+            self.d_value.add(run, &d_value, &weight, &mut sums.d_value);
             for index in 0..P {
-                self.d_params[index].add_one(at, terms.d_params[index] * weight);
+                self.d_params[index].add(run, &d_params[index], &weight, &mut sums.d_params[index]);
             }
-        }
-        self.log_prob.close(&value_sums);
-        self.d_value.close(&d_value_sums);
-        for (target, sums) in self.d_params.iter_mut().zip(&d_param_sums) {
-            target.close(sums);
         }
     }
 
@@ -304,9 +307,9 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
     }
 
     /// Runs on all cores if long. The tree of sums depends on the length only.
-    fn run_all(self, parallel: bool) -> Sums<T, P> {
+    fn run_all(mut self, parallel: bool) -> Sums<T, P> {
         if self.len <= CHUNK {
-            return dispatch(self);
+            return self.run_chunk();
         }
         let half = (self.len / 2).next_multiple_of(CHUNK).min(self.len - 1);
         let (left, right) = self.split(half);
@@ -316,6 +319,15 @@ impl<F: Family<P>, T: Real, const P: usize> Pass<'_, F, T, P> {
             (left.run_all(false), right.run_all(false))
         };
         left.plus(&right)
+    }
+
+    fn run_chunk(&mut self) -> Sums<T, P> {
+        dispatch(&mut *self);
+        Sums {
+            log_prob: self.log_prob.sum(),
+            d_value: self.d_value.sum(),
+            d_params: std::array::from_fn(|index| self.d_params[index].sum()),
+        }
     }
 }
 
@@ -329,73 +341,96 @@ fn split_lane<T: Real>(lane: Lane<'_, T>, at: usize) -> (Lane<'_, T>, Lane<'_, T
     }
 }
 
+/// The numbers of a value and its parameters.
+struct Operands<'a, T, const P: usize> {
+    value: &'a [T],
+    params: [&'a [T]; P],
+    weight: &'a [T],
+}
+
+impl<'a, T, const P: usize> Operands<'a, T, P> {
+    fn new(inputs: &[&'a [T]], weight: &'a [T]) -> Self {
+        Operands { value: inputs[0], params: std::array::from_fn(|index| inputs[index + 1]), weight }
+    }
+}
+
 /// Where the results of a pass over all elements go; each slice is as long as its operand, or absent.
-struct Outputs<'a, T> {
+struct Outputs<'a, T, const P: usize> {
     log_prob: Option<&'a mut [T]>,
-    /// By the value, then by each parameter.
-    gradients: SmallVec<[Option<&'a mut [T]>; 5]>,
+    d_value: Option<&'a mut [T]>,
+    d_params: [Option<&'a mut [T]>; P],
+}
+
+impl<T: Real, const P: usize> Outputs<'_, T, P> {
+    const NONE: Self = Outputs { log_prob: None, d_value: None, d_params: [const { None }; P] };
+}
+
+fn target<'b, T: Real>(out: &'b mut Option<&mut [T]>, start: usize, len: usize) -> Target<'b, T> {
+    match out {
+        None => Target::Skip,
+        Some(out) if out.len() == 1 => Target::Sum(T::ZERO),
+        Some(out) => {
+            let from = start % out.len();
+            Target::Each(&mut out[from..from + len])
+        }
+    }
+}
+
+/// Adds to an output that is one number.
+fn add_sum<T: Real>(out: &mut Option<&mut [T]>, sum: T) {
+    if let Some([out]) = out {
+        *out += sum;
+    }
 }
 
 /// Runs a family over operands of different lengths and adds to the outputs; returns the sum of the log-density.
 fn run<F: Family<P>, T: Real, const P: usize>(
-    operands: &[&[T]],
-    weight: &[T],
-    mut outputs: Outputs<'_, T>,
+    operands: &Operands<'_, T, P>,
+    mut outputs: Outputs<'_, T, P>,
 ) -> T {
-    let total = operands[0].len();
+    let total = operands.value.len();
     if total == 0 {
         return T::ZERO;
     }
-    let lengths: SmallVec<[usize; 5]> =
-        operands.iter().map(|operand| operand.len()).filter(|&len| len != total).collect();
-    let one_run = lengths.iter().all(|&len| len == 1);
-    let mut sum = T::ZERO;
-    let mut step = |start: usize, len: usize| {
-        fn target<'b, T: Real>(out: &'b mut Option<&mut [T]>, start: usize, len: usize) -> Target<'b, T> {
-            match out {
-                None => Target::Skip,
-                Some(out) if out.len() == 1 => Target::Sum(T::ZERO),
-                Some(out) => {
-                    let from = start % out.len();
-                    Target::Each(&mut out[from..from + len])
-                }
-            }
-        }
-        let (by_value, by_params) = outputs.gradients.split_at_mut(1);
-        let mut by_params_iter = by_params.iter_mut();
-        let pass: Pass<'_, F, T, P> = Pass {
-            family: PhantomData,
-            len,
-            value: Lane::part(operands[0], start, len),
-            params: std::array::from_fn(|index| Lane::part(operands[index + 1], start, len)),
-            weight: Lane::part(weight, start, len),
-            log_prob: match &mut outputs.log_prob {
-                Some(out) if out.len() > 1 || total == 1 => Target::Each(&mut out[start..start + len]),
-                _ => Target::Sum(T::ZERO),
-            },
-            d_value: target(&mut by_value[0], start, len),
-            d_params: std::array::from_fn(|_| match by_params_iter.next() {
-                Some(out) => target(out, start, len),
-                None => Target::Skip,
-            }),
-        };
-        let sums = pass.run_all(len >= PARALLEL_FROM);
-        sum += sums.log_prob;
-        let by_operand = std::iter::once(sums.d_value).chain(sums.d_params);
-        for (out, partial) in outputs.gradients.iter_mut().zip(by_operand) {
-            if let Some(out) = out
-                && out.len() == 1
-            {
-                out[0] += partial;
-            }
-        }
-    };
-    if one_run {
-        step(0, total);
-    } else {
-        runs(total, &lengths).for_each(|(start, len)| step(start, len));
+    if operands.params.iter().all(|param| param.len() == 1 || param.len() == total) {
+        return run_part::<F, T, P>(operands, &mut outputs, 0, total);
     }
-    sum
+    let lengths = operands.params.map(<[T]>::len);
+    runs(total, &lengths)
+        .map(|(start, len)| run_part::<F, T, P>(operands, &mut outputs, start, len))
+        .sum()
+}
+
+/// The same over elements that no operand's period crosses.
+fn run_part<F: Family<P>, T: Real, const P: usize>(
+    operands: &Operands<'_, T, P>,
+    outputs: &mut Outputs<'_, T, P>,
+    start: usize,
+    len: usize,
+) -> T {
+    let log_prob = match &mut outputs.log_prob {
+        Some(out) => Target::Each(&mut out[start..start + len]),
+        None => Target::Sum(T::ZERO),
+    };
+    let mut d_params = outputs.d_params.iter_mut();
+    let mut pass: Pass<'_, F, T, P> = Pass {
+        family: PhantomData,
+        len,
+        value: Lane::part(operands.value, start, len),
+        params: std::array::from_fn(|index| Lane::part(operands.params[index], start, len)),
+        weight: Lane::part(operands.weight, start, len),
+        log_prob,
+        d_value: target(&mut outputs.d_value, start, len),
+        d_params: std::array::from_fn(|_| {
+            d_params.next().map_or(Target::Skip, |out| target(out, start, len))
+        }),
+    };
+    let sums = if len <= CHUNK { pass.run_chunk() } else { pass.run_all(len >= PARALLEL_FROM) };
+    add_sum(&mut outputs.d_value, sums.d_value);
+    for (out, sum) in outputs.d_params.iter_mut().zip(sums.d_params) {
+        add_sum(out, sum);
+    }
+    sums.log_prob
 }
 
 /// The log-density of every element.
@@ -409,26 +444,15 @@ impl<F: Family<P>, E: Float, const P: usize> Op<E> for LogProb<F, P> {
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
         out.fill(E::ZERO);
-        let outputs = Outputs { log_prob: Some(out), gradients: inputs.iter().map(|_| None).collect() };
-        run::<F, E, P>(inputs, &[E::ONE], outputs);
+        run::<F, E, P>(&Operands::new(inputs, &[E::ONE]), Outputs { log_prob: Some(out), ..Outputs::NONE });
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
-        let mut buffers: SmallVec<[Option<Buffer<E>>; 5]> = SmallVec::new();
-        for index in 0..pass.inputs.len() {
-            buffers.push(pass.grad(index).map(|slot| {
-                let len = slot.add().len();
-                Buffer::zeros(len)
-            }));
-        }
-        let outputs =
-            Outputs { log_prob: None, gradients: buffers.iter_mut().map(|b| b.as_deref_mut()).collect() };
-        run::<F, E, P>(pass.inputs, pass.grad_out, outputs);
-        for (index, buffer) in buffers.iter().enumerate() {
-            if let (Some(buffer), Some(slot)) = (buffer, pass.grad(index)) {
-                slot.add().iter_mut().zip(buffer.iter()).for_each(|(grad, &more)| *grad += more);
-            }
-        }
+        let operands = Operands::new(pass.inputs, pass.grad_out);
+        let mut gradients = pass.grads().map(|slot| slot.map(GradSlot::add));
+        let d_value = gradients.next().flatten();
+        let d_params = std::array::from_fn(|_| gradients.next().flatten());
+        run::<F, E, P>(&operands, Outputs { log_prob: None, d_value, d_params });
     }
 }
 
@@ -442,25 +466,28 @@ impl<F: Family<P>, E: Float, const P: usize> Op<E> for LogProbSum<F, P> {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], mut keep: Keep<'_, E>) {
-        let wanted: SmallVec<[bool; 5]> = (0..inputs.len()).map(|index| keep.wants(index)).collect();
-        let len = inputs.iter().zip(&wanted).filter(|(_, wanted)| **wanted).map(|(x, _)| x.len()).sum();
+        let one = [E::ONE];
+        let operands = Operands::new(inputs, &one);
+        let wanted: [bool; P] = std::array::from_fn(|index| keep.wants(index + 1));
+        let value_len = if keep.wants(0) { operands.value.len() } else { 0 };
+        let lengths: [usize; P] =
+            std::array::from_fn(|index| if wanted[index] { operands.params[index].len() } else { 0 });
         let saved = keep.saved();
         saved.clear();
-        saved.resize(len, E::ZERO);
+        saved.resize(value_len + lengths.iter().sum::<usize>(), E::ZERO);
         let mut rest = saved.as_mut_slice();
-        let mut gradients = SmallVec::new();
-        for (input, wanted) in inputs.iter().zip(wanted) {
-            gradients.push(wanted.then(|| rest.split_off_mut(..input.len())).flatten());
-        }
-        out[0] = run::<F, E, P>(inputs, &[E::ONE], Outputs { log_prob: None, gradients });
+        let mut take = |len: usize| rest.split_off_mut(..len).filter(|part| !part.is_empty());
+        let d_value = take(value_len);
+        let outputs = Outputs { log_prob: None, d_value, d_params: lengths.map(take) };
+        out[0] = run::<F, E, P>(&operands, outputs);
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let (mut saved, grad_out) = (pass.saved, pass.grad_out[0]);
-        for index in 0..pass.inputs.len() {
-            let len = pass.inputs[index].len();
-            let Some(slot) = pass.grad(index) else { continue };
-            let (partial, rest) = saved.split_at(len);
+        let inputs = pass.inputs;
+        for (slot, input) in pass.grads().zip(inputs) {
+            let Some(slot) = slot else { continue };
+            let (partial, rest) = saved.split_at(input.len());
             saved = rest;
             let fresh = slot.is_fresh();
             let terms = slot.raw().iter_mut().zip(partial);

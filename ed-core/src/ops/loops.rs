@@ -303,7 +303,9 @@ pub(crate) fn zip_grad<F: BinaryFn, T: Real>(
         });
         return;
     }
-    for (start, len) in runs(y.len(), &[a.len(), b.len()]) {
+    let whole = (plain && y.len() <= CHUNK).then_some((0, y.len()));
+    let parts = whole.is_none().then(|| runs(y.len(), &[a.len(), b.len()]));
+    for (start, len) in whole.into_iter().chain(parts.into_iter().flatten()) {
         let target = if grad.len() == 1 {
             GradLane::Sum(&mut grad[0])
         } else {

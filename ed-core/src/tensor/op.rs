@@ -75,12 +75,22 @@ pub(super) struct Slot<'a, E> {
     pub fresh: bool,
 }
 
+impl<E> Slot<'_, E> {
+    fn lend(&mut self) -> GradSlot<'_, E> {
+        let fresh = std::mem::replace(&mut self.fresh, false);
+        GradSlot { data: self.data, fresh }
+    }
+}
+
 impl<E: Float> Backward<'_, E> {
     /// The gradient of input `index`, if it is wanted.
     pub fn grad(&mut self, index: usize) -> Option<GradSlot<'_, E>> {
-        let slot = self.slots[index].as_mut()?;
-        let fresh = std::mem::replace(&mut slot.fresh, false);
-        Some(GradSlot { data: slot.data, fresh })
+        self.slots[index].as_mut().map(Slot::lend)
+    }
+
+    /// The gradients of all inputs, in order.
+    pub fn grads(&mut self) -> impl Iterator<Item = Option<GradSlot<'_, E>>> {
+        self.slots.iter_mut().map(|slot| slot.as_mut().map(Slot::lend))
     }
 }
 
