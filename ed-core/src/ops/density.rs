@@ -396,9 +396,7 @@ fn run<F: Family<P>, T: Real, const P: usize>(
         return run_part::<F, T, P>(operands, &mut outputs, 0, total);
     }
     let lengths = operands.params.map(<[T]>::len);
-    runs(total, &lengths)
-        .map(|(start, len)| run_part::<F, T, P>(operands, &mut outputs, start, len))
-        .sum()
+    runs(total, &lengths).map(|(start, len)| run_part::<F, T, P>(operands, &mut outputs, start, len)).sum()
 }
 
 /// The same over elements that no operand's period crosses.

@@ -138,22 +138,24 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
         };
         let key = Key::new(seed);
         let start = Instant::now();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(self.chains);
+        // Threads of its own, so that nothing else waits in line with a chain, and that help each other's operations:
+        // an operation that a pool's own thread shares out costs a fraction of one that comes from outside.
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(rayon::current_num_threads()).build();
+        let threads = threads.map_err(|why| Error::Algorithm {
+            of: "NUTS",
+            why: format!("the threads of the chains could not be started: {why}"),
+        })?;
         let next = AtomicUsize::new(0);
         let results: Vec<Mutex<Option<Result<ChainRun>>>> =
             (0..self.chains).map(|_| Mutex::new(None)).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let chain = next.fetch_add(1, Ordering::Relaxed);
-                        let (Some(result), Some(bar)) = (results.get(chain), bars.get(chain)) else { break };
-                        let run = self.run_chain(&space, chain, key.fold_in(chain as u64), bar);
-                        if let Ok(mut result) = result.lock() {
-                            *result = Some(run);
-                        }
-                    }
-                });
+        threads.broadcast(|_| {
+            loop {
+                let chain = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(result), Some(bar)) = (results.get(chain), bars.get(chain)) else { break };
+                let run = self.run_chain(&space, chain, key.fold_in(chain as u64), bar);
+                if let Ok(mut result) = result.lock() {
+                    *result = Some(run);
+                }
             }
         });
         let runs: Result<Vec<ChainRun>> = results
