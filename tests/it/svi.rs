@@ -348,7 +348,7 @@ fn wrong_guide() -> Result<()> {
 
 #[test]
 fn a_guide_that_does_not_fit_is_an_error_that_lists_both_sides() {
-    let model = condition(|| pair(), values![pair::y = Var::<(), f64>::scalar(0.9)]);
+    let model = condition(pair, values![pair::y = Var::<(), f64>::scalar(0.9)]);
     let error = Svi::new(&model, wrong_guide).run(0).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("sites that the guide lacks: `a` and `b`"), "{error}");
     assert!(error.contains("sites that the model lacks or observes: `w` and `y`"), "{error}");

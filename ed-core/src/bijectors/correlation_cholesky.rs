@@ -69,7 +69,7 @@ impl<E: Float> Op<E> for Fill {
                 for (entry, &x) in row[..i].iter_mut().zip(x.by_ref()) {
                     let (taken, left) = share(x);
                     *entry = rest * taken;
-                    rest = rest * left;
+                    rest *= left;
                 }
                 row[i] = rest;
             }
@@ -92,7 +92,7 @@ impl<E: Float> Op<E> for Fill {
                     let (_, left) = share(x[first + j]);
                     // The slope of the share itself is left².
                     grad[first + j] += left * left * rest * g[row + j];
-                    rest = rest * left;
+                    rest *= left;
                 }
                 for j in (0..i).rev() {
                     let (taken, _) = share(x[first + j]);

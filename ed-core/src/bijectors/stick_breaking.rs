@@ -51,7 +51,7 @@ impl<E: Float> Op<E> for Break {
             for (k, &x) in x.iter().enumerate() {
                 let (taken, left) = share(x, k, self.shares);
                 out[k] = rest * taken;
-                rest = rest * left;
+                rest *= left;
             }
             out[self.shares] = rest;
         }

@@ -5,7 +5,7 @@
 //! the better one is picked at run time. Large inputs are split over rayon threads in fixed chunks,
 //! so a result never depends on the number of threads.
 //!
-//! - [`dispatch`]: instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and
+//! - [`dispatch`](mod@dispatch): instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and
 //!   branch-free elementary functions.
 //! - [`rng`]: counter-based keys, uniforms and normals.
 //! - [`reduce`]: sums, maxima, log-sum-exp; [`broadcast`]: repeating parameters.

@@ -1,7 +1,7 @@
 //! Sums, products, maxima and log-sum-exp.
 //!
 //! A float reduction vectorises only over explicit lanes, because the compiler must not reorder it:
-//! each of [`LANES`] accumulators sees every `LANES`-th element, and a fixed tree combines them. The
+//! each of `LANES` accumulators sees every `LANES`-th element, and a fixed tree combines them. The
 //! error of a sum of `n` numbers is that of about `n / 32` sequential additions within a chunk, and of
 //! a tree above it.
 

@@ -43,7 +43,7 @@ impl<E: Float> Op<E> for LocScale {
             });
         }
         out.copy_from_slice(inputs[0]);
-        each(out, inputs[2], |out, scale| *out = *out * scale);
+        each(out, inputs[2], |out, scale| *out *= scale);
         each(out, inputs[1], |out, loc| *out += loc);
     }
 
@@ -51,7 +51,7 @@ impl<E: Float> Op<E> for LocScale {
         let (noise, scale, g) = (pass.inputs[0], pass.inputs[2], pass.grad_out);
         if let Some(slot) = pass.grad(0) {
             let mut by_noise = g.to_vec();
-            each(&mut by_noise, scale, |g, scale| *g = *g * scale);
+            each(&mut by_noise, scale, |g, scale| *g *= scale);
             gather(slot.add(), &by_noise);
         }
         if let Some(slot) = pass.grad(1) {
