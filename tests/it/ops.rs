@@ -357,9 +357,15 @@ fn sums_over_axes_drop_them() -> Result<()> {
     assert_eq!(x.sum_last().to_vec()?, sum(|i, j, _| i * 3 + j, 6));
     let data = (noise(24, 1), &[2usize, 3, 4][..]);
     let cube = |x: &Value<f64>| Var::<(usize, usize, usize), f64>::from_value(x.clone());
-    check_gradient("axis 0", std::slice::from_ref(&data), &|x| Ok(cube(&x[0])?.sum_axis::<Axis<0>>().into_value()))?;
-    check_gradient("axis 1", std::slice::from_ref(&data), &|x| Ok(cube(&x[0])?.sum_axis::<Axis<1>>().into_value()))?;
-    check_gradient("axis 2", std::slice::from_ref(&data), &|x| Ok(cube(&x[0])?.sum_axis::<Axis<2>>().into_value()))?;
+    check_gradient("axis 0", std::slice::from_ref(&data), &|x| {
+        Ok(cube(&x[0])?.sum_axis::<Axis<0>>().into_value())
+    })?;
+    check_gradient("axis 1", std::slice::from_ref(&data), &|x| {
+        Ok(cube(&x[0])?.sum_axis::<Axis<1>>().into_value())
+    })?;
+    check_gradient("axis 2", std::slice::from_ref(&data), &|x| {
+        Ok(cube(&x[0])?.sum_axis::<Axis<2>>().into_value())
+    })?;
     check_gradient("mean", &[data], &|x| Ok(cube(&x[0])?.mean().into_value()))
 }
 

@@ -267,9 +267,3 @@ pub(crate) fn stack<E: Float>(parts: &[&Value<E>]) -> Result<Value<E>> {
     }
     Ok(apply(Concat, parts, dims.with_first(parts.len())))
 }
-
-/// All numbers of several tensors as one vector.
-pub(crate) fn concat<E: Float>(parts: &[&Value<E>]) -> Value<E> {
-    let len = parts.iter().map(|part| part.dims().num_elements()).sum();
-    apply(Concat, parts, Dims::vector(len))
-}
