@@ -39,8 +39,7 @@ pub fn substitute<M: Model>(model: M, values: Values) -> Handled<M, Substitute> 
 /// The model with its latent random variables at the values that they had in a trace; what the trace does not have is
 /// drawn as before, and what the model does not have is left out.
 pub fn replay<M: Model>(model: M, trace: &Trace) -> Handled<M, Replay> {
-    let latents = trace.latents().filter_map(|site| Some((site.name.clone()?, site.value.clone()?)));
-    Handled::new(model, Replay { values: latents.collect() })
+    Handled::new(model, Replay { values: trace.latent_values() })
 }
 
 /// See [`replay`].

@@ -69,6 +69,11 @@ impl Trace {
         self.sites.iter().filter_map(|site| Some((site.name.clone()?, site.value.clone()?))).collect()
     }
 
+    /// The values of the latent random variables.
+    pub fn latent_values(&self) -> Values {
+        self.latents().filter_map(|site| Some((site.name.clone()?, site.value.clone()?))).collect()
+    }
+
     /// The joint log-density of the run: masked, scaled and summed, in nats. Zero in single precision if it is empty.
     ///
     /// # Errors
