@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Map, Value};
 
-/// The names of the examples of this package.
+/// The names of the examples of this package, but for the one whose figures are times.
 fn names() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let entries = fs::read_dir(&folder).expect("the folder of the examples can be read");
@@ -19,6 +19,7 @@ fn names() -> Vec<String> {
             path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists()
         })
         .map(|path| path.file_stem().expect("a file has a name").to_string_lossy().into_owned())
+        .filter(|name| name != "step_times")
         .collect();
     names.sort();
     assert!(!names.is_empty(), "there is no example in {}", folder.display());
