@@ -39,6 +39,16 @@ pub struct LogJoint<M> {
 /// assert!((value.item()? + 12.492895296).abs() < 1e-9);
 /// # Ok(()) }
 /// ```
+/// A name that the model does not have does not compile:
+/// ```compile_fail
+/// # use ed::prelude::*;
+/// # #[model]
+/// # fn location() -> Result<RandomVariable<Normal<(), f64>>> {
+/// #     let loc = sample(Normal::new(0.0, 1.0)?);
+/// #     Ok(loc)
+/// # }
+/// let values = values![location::scale = Var::<(), f64>::scalar(1.0)];
+/// ```
 pub fn make_log_joint<M: Model>(model: M) -> LogJoint<M> {
     LogJoint { model }
 }
