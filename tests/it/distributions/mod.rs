@@ -5,5 +5,6 @@
 
 mod golden;
 mod laws;
+mod multivariate_normal;
 mod subjects;
 mod wrappers;
