@@ -53,6 +53,40 @@ fn categorical_draws_follow_the_probabilities() -> Result<()> {
 }
 
 #[test]
+fn the_divergence_of_categoricals_is_a_sum_over_the_classes() -> Result<()> {
+    // SciPy: stats.entropy([0.2, 0.3, 0.5], [0.5, 0.25, 0.25]) and stats.entropy([1, 0, 0], [0.5, 0.25, 0.25]).
+    let expected = [0.218011910943328, 0.6931471805599453];
+    let probs = Var::from_vec(vec![0.2, 0.3, 0.5, 1.0, 0.0, 0.0], (2usize, 3usize))?;
+    let q = Categorical::from_probs(&probs)?;
+    let prior = Var::from([0.5, 0.25, 0.25]).broadcast_to((2usize, 3usize))?;
+    let p = Categorical::from_probs(&prior)?;
+    let kl = q.kl_divergence(&p)?.item()?;
+    assert!(close(kl, expected.iter().sum(), 1e-14), "{kl}");
+    assert!(p.kl_divergence(&p)?.item()?.abs() < 1e-14);
+    // A class that only the left side knows is infinitely surprising to the right one.
+    assert_eq!(p.kl_divergence(&q)?.item()?, f64::INFINITY);
+    Ok(())
+}
+
+#[test]
+fn the_divergence_of_independent_draws_is_that_of_the_inner_ones() -> Result<()> {
+    let q = Normal::new(Var::from([0.5, -1.0]), Var::from([0.1, 0.7]))?;
+    let p = Normal::standard((2usize,))?;
+    let expected = q.kl_divergence(&p)?.item()?;
+    let (whole, prior) = (Independent::all(q), Independent::all(p.clone()));
+    let erased: &dyn ed::distributions::erased::AnyDistribution = &whole;
+    for (against, other) in
+        [("its like", &prior as &dyn ed::distributions::erased::AnyDistribution), ("plain", &p)]
+    {
+        let kl = erased.kl_to(other).unwrap()?.item()?;
+        assert!(close(kl, expected, 1e-14), "against {against}: {kl}, not {expected}");
+    }
+    assert!(erased.kl_to(erased).unwrap()?.item()?.abs() < 1e-14);
+    assert!(erased.kl_to(&Independent::all(Gamma::new(Var::from([1.0, 1.0]), 1.0)?)).is_none());
+    Ok(())
+}
+
+#[test]
 fn independent_sums_over_its_axes() -> Result<()> {
     let loc = Var::<(usize, usize), f64>::from_vec(vec![0.0, 2.0, 1.0, -1.0], (2, 2))?;
     let normal = Normal::new(&loc, Var::from([1.0, 0.5]))?;
