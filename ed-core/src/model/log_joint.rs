@@ -54,13 +54,14 @@ pub fn make_log_joint<M: Model>(model: M) -> LogJoint<M> {
 }
 
 impl<M: Model> LogJoint<M> {
-    /// The joint log-density at the given values: masked, scaled and summed, in nats.
+    /// The joint log-density at the given values: masked, scaled and summed, in nats; minus infinity outside of a
+    /// support.
     ///
     /// # Errors
     /// [`Error::Unconditioned`] for a random variable without a value, [`Error::NoSuchSite`] for a value without a
     /// random variable, [`Error::Algorithm`] for a random variable that has a value inside of the model,
     /// [`Error::UnnamedSite`] and [`Error::DuplicateSite`] for names that are not, and the error of a
-    /// value of the wrong shape, precision or support, with the site's name.
+    /// value of the wrong shape or precision, with the site's name.
     pub fn at(&self, values: Values) -> Result<AnyVar> {
         let tracer = Rc::new(At { values, trace: RefCell::new(Trace::default()) });
         with_tracer(tracer.clone(), || self.model.run())?;

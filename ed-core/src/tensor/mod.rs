@@ -10,6 +10,7 @@
 
 mod any;
 mod buffer;
+mod convert;
 mod dims;
 mod dot;
 mod float;
