@@ -26,7 +26,7 @@ use crate::ops::{elementwise as ew, layout, linalg, reduce};
 /// ```
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let x = Var::from([1.0, 2.0, 3.0]);
+/// let x = Var::from([1.0f64, 2.0, 3.0]);
 /// let y = (&x * 2.0 + 1.0).ln().sum();
 /// assert!((y.item()? - 105f64.ln()).abs() < 1e-12);
 ///
