@@ -5,7 +5,7 @@
 #
 # FOLDER holds the peers' scripts (see README.md beside this file), PYTHON is an interpreter that has the libraries.
 set -euo pipefail
-: "${PEERS:?name the folder of the peers' scripts in PEERS}"
+: "${PEERS:?name the folder with the scripts of the peers in PEERS}"
 : "${PEER_PYTHON:?name a Python with torch, JAX and BlackJAX in PEER_PYTHON}"
 rounds=${1:-3}
 cd "$(dirname "$0")/../.."

@@ -148,12 +148,29 @@ impl<S: Shape, E: Float> KlTo<Categorical<S, E>> for Categorical<S, E> {
     fn kl_divergence(&self, prior: &Categorical<S, E>) -> Result<Var<(), E>> {
         let ours = reduce::log_softmax_last(self.logits.check()?);
         let theirs = reduce::log_softmax_last(prior.logits.check()?);
-        let gap = ew::sub(&finite_log(&ours), &theirs);
-        Var::from_value(reduce::sum(&ew::mul(&ew::exp(&ours), &gap)))
+        Var::from_value(reduce::sum(&ew::kl_term(&ours, &theirs)))
     }
 }
 
 /// Log-probabilities with the lowest finite number for minus infinity, so that `0 ln 0 = 0`.
 fn finite_log<E: Float>(log_probs: &Value<E>) -> Value<E> {
     ew::at_least(log_probs, -1e30)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::prelude::*;
+
+    #[test]
+    fn classes_that_both_rule_out_are_no_divergence_and_one_that_only_the_prior_does_is_infinite()
+    -> Result<()> {
+        let ours = Categorical::from_probs(Var::from([0.0f64, 0.25, 0.75]))?;
+        let theirs = Categorical::from_probs(Var::from([0.0f64, 0.5, 0.5]))?;
+        let impossible = Categorical::from_probs(Var::from([0.5f64, 0.0, 0.5]))?;
+        let expected = 0.25 * 0.5f64.ln() + 0.75 * 1.5f64.ln();
+        assert!((kl_divergence(&ours, &theirs)?.item()? - expected).abs() < 1e-15);
+        assert_eq!(kl_divergence(&ours, &ours)?.item()?, 0.0);
+        assert_eq!(kl_divergence(&ours, &impossible)?.item()?, f64::INFINITY);
+        Ok(())
+    }
 }

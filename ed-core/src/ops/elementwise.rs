@@ -218,5 +218,13 @@ binary! {
     add Add (a, b, y) a + b, (T::ONE, T::ONE);
     sub Sub (a, b, y) a - b, (T::ONE, -T::ONE);
     mul Mul (a, b, y) a * b, (b, a);
+    // `e^a (a - b)`, a term of a divergence between log-probabilities: 0 where `a` is minus infinity, whatever `b` is.
+    kl_term KlTerm (a, b, y)
+        if a == T::NEG_INFINITY { T::ZERO } else { math::exp::<A, T>(a) * (a - b) },
+        if a == T::NEG_INFINITY {
+            (T::ZERO, T::ZERO)
+        } else {
+            (math::exp::<A, T>(a) * (a - b + T::ONE), -math::exp::<A, T>(a))
+        };
     div Div (a, b, y) a / b, (T::ONE / b, -y / b);
 }
