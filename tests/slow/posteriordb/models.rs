@@ -27,7 +27,7 @@ fn ark(lags: &Matrix) -> Result<Normals> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn ark_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("arK-arK") else { return Ok(()) };
     let (y, order) = (posterior.vector("y"), posterior.number("K") as usize);
@@ -50,7 +50,7 @@ fn eight_schools(standard_errors: &Vector) -> Result<Normals> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn eight_schools_agree() -> Result<()> {
     let Some(posterior) = Posterior::read("eight_schools-eight_schools_noncentered") else { return Ok(()) };
     let standard_errors = Var::from(posterior.vector("sigma"));
@@ -82,7 +82,7 @@ fn gp_regression(x: &[f64], y: &Vector) -> Result<()> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn gp_regression_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("gp_pois_regr-gp_regr") else { return Ok(()) };
     let x = posterior.vector("x");
@@ -101,7 +101,7 @@ fn kidscore(mom_iq: &Vector) -> Result<Normals> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn kidscore_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("kidiq-kidscore_momiq") else { return Ok(()) };
     let mom_iq = Var::from(posterior.vector("mom_iq"));
@@ -128,7 +128,7 @@ fn kilpisjarvi(x: &Vector, prior: &LinePrior) -> Result<Normals> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn kilpisjarvi_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("kilpisjarvi_mod-kilpisjarvi") else { return Ok(()) };
     let number = |name| posterior.number(name);
@@ -158,7 +158,7 @@ fn gauss_mix(y: &Vector) -> Result<()> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn gauss_mix_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("low_dim_gauss_mix-low_dim_gauss_mix") else { return Ok(()) };
     let y = Var::from(posterior.vector("y"));
@@ -176,7 +176,7 @@ fn log_mesquite(features: &Matrix) -> Result<Normals> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn log_mesquite_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("mesquite-logmesquite") else { return Ok(()) };
     let ln = |name| posterior.vector(name).into_iter().map(f64::ln).collect::<Vec<_>>();
@@ -206,7 +206,7 @@ fn blr(features: &Matrix) -> Result<Normals> {
 }
 
 #[test]
-#[ignore = "minutes long: cargo test --release --test slow -- --ignored"]
+#[ignore = "reads ED_POSTERIORDB: cargo test --release --test slow -- --ignored"]
 fn blr_agrees() -> Result<()> {
     let Some(posterior) = Posterior::read("sblri-blr") else { return Ok(()) };
     let y = posterior.vector("y");
