@@ -146,3 +146,37 @@ fn refuses_what_has_no_flat_view() -> Result<()> {
     assert!(error.is_some_and(|error| error.to_string().contains("`second` came unexpectedly")));
     Ok(())
 }
+
+#[test]
+fn a_parameter_that_leaves_its_domain_is_refused_in_a_repeated_run_too() -> Result<()> {
+    // ln |Γ| is finite at -1.5: without care, the repeated density would be, too.
+    let model = || {
+        let x = sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?)?;
+        observe_as("y", Gamma::new(&x, 1.0)?, &Var::scalar(2.0))
+    };
+    let space = Space::of(&|| {
+        sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?)?;
+        observe_as("y", Gamma::<(), f64>::new(1.0, 1.0)?, &Var::scalar(2.0))
+    })?;
+    let mut density = space.log_density(&model);
+    let mut gradient = [0.0];
+    assert!(density.log_density_and_gradient(&[1.5], &mut gradient)?.is_finite());
+    assert!(density.is_replayed());
+    assert!(density.log_density_and_gradient(&[-1.5], &mut gradient)?.is_nan());
+    assert!(
+        space.log_density(&model).always_rerun().log_density_and_gradient(&[-1.5], &mut gradient).is_err()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_chain_that_cannot_start_says_which_site_is_at_fault() {
+    let model = || {
+        let x = sample_as("x", Flat::<(), f64>::real(())?)?;
+        let size = deterministic_as("size", &*x * 0.0 - 1.0)?;
+        factor_as("never", size.ln())
+    };
+    let error =
+        Nuts::new(&model).chains(1).quiet().run(0).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("not finite at: never"), "{error}");
+}

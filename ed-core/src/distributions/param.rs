@@ -180,6 +180,24 @@ macro_rules! rule {
 }
 pub(crate) use rule;
 
+/// A parameter that passed its rule, in a form that keeps to it when a tape is replayed. Rules that NaN and infinity
+/// alone can break need nothing: those stay what they are through every density.
+macro_rules! guard {
+    (positive, $param:expr) => {
+        $crate::ops::elementwise::in_domain(&$param, true)
+    };
+    (nonnegative, $param:expr) => {
+        $crate::ops::elementwise::in_domain(&$param, false)
+    };
+    (count, $param:expr) => {
+        $crate::ops::elementwise::in_domain(&$param, false)
+    };
+    ($other:ident, $param:expr) => {
+        $param
+    };
+}
+pub(crate) use guard;
+
 /// Neither infinite nor NaN.
 pub(crate) fn finite<E: Float>(x: E) -> bool {
     x.is_finite()

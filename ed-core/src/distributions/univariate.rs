@@ -39,6 +39,7 @@ macro_rules! distribution {
                 use $crate::distributions::param::{self, Params};
                 let (($($param,)+), shape) = Params::join(($($param,)+), stringify!($name))?;
                 $(param::require(stringify!($name), stringify!($param), param::rule!($rule), &$param, param::$rule)?;)+
+                $(let $param = param::guard!($rule, $param);)+
                 let made = $name { $($param,)+ shape };
                 $($together(&made)?;)?
                 Ok(made)

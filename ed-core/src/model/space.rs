@@ -273,15 +273,18 @@ impl<M: Model> FlatModel<'_, M> {
     }
 
     /// The random variables whose log-density or value is not finite at `position`, for an error message.
-    pub(crate) fn suspects(&self, position: &[f64]) -> Vec<String> {
-        let Ok(values) = self.space.values(self.model, position) else { return Vec::new() };
+    ///
+    /// # Errors
+    /// The model's at `position`.
+    pub(crate) fn suspects(&self, position: &[f64]) -> Result<Vec<String>> {
+        let values = self.space.values(self.model, position)?;
         let fixed = crate::handlers::substitute(|| self.model.run().map(|_| ()), values);
-        let Ok((_, trace)) = tape(&fixed) else { return Vec::new() };
+        let (_, trace) = tape(&fixed)?;
         let finite = |site: &Site| {
             let log_prob = site.log_prob().and_then(|log_prob| log_prob.item());
             log_prob.is_ok_and(f64::is_finite)
         };
-        trace.sites().iter().filter(|site| !finite(site)).map(Site::label).collect()
+        Ok(trace.sites().iter().filter(|site| !finite(site)).map(Site::label).collect())
     }
 }
 

@@ -169,6 +169,33 @@ pub(crate) fn powf<E: Float>(x: &Value<E>, power: f64) -> Value<E> {
     apply(Unary(Power(power)), &[x], *x.dims())
 }
 
+/// `x`, or NaN below 0 and, where `strictly`, at 0.
+#[derive(Clone, Copy, Debug)]
+struct InDomain {
+    strictly: bool,
+}
+
+impl UnaryFn for InDomain {
+    const NAME: &'static str = "in_domain";
+    #[inline(always)]
+    fn f<A: Arch, T: Real>(self, x: T) -> T {
+        if x > T::ZERO || (x == T::ZERO && !self.strictly) { x } else { T::NAN }
+    }
+    #[inline(always)]
+    fn df<A: Arch, T: Real>(self, _: T, _: T) -> T {
+        T::ONE
+    }
+}
+
+/// A parameter that was checked to be positive (`strictly`) or not negative, and becomes NaN where it is not when a tape
+/// is replayed: a check runs once, the operations after it many times.
+pub(crate) fn in_domain<E: Float>(x: &Value<E>, strictly: bool) -> Value<E> {
+    if !x.node().is_some() {
+        return x.clone();
+    }
+    apply(Unary(InDomain { strictly }), &[x], *x.dims())
+}
+
 #[derive(Clone, Copy, Debug)]
 struct AtLeast(f64);
 

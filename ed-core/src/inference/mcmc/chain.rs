@@ -21,10 +21,6 @@ pub(super) struct ChainRun {
 }
 
 impl ChainRun {
-    pub(super) fn with_capacity(draws: usize) -> ChainRun {
-        ChainRun { positions: Vec::with_capacity(draws), ..ChainRun::default() }
-    }
-
     pub(super) fn push(
         &mut self,
         position: Box<[f64]>,

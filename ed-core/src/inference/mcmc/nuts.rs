@@ -177,6 +177,9 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
         if self.draws == 0 {
             return parameter("draws", "at least 1", "0".into());
         }
+        if self.warmup.checked_add(self.draws).is_none() {
+            return parameter("draws", "countable together with the warm-up", self.draws.to_string());
+        }
         if !(self.target_accept > 0.0 && self.target_accept < 1.0) {
             return parameter("target_accept", "between 0 and 1", self.target_accept.to_string());
         }
@@ -211,7 +214,7 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
         let mut sampler =
             settings.new_chain(chain as u64, math, &mut rng).map_err(|error| explain(&error))?;
         sampler.set_position(&position).map_err(|error| explain(&error))?;
-        let mut run = ChainRun::with_capacity(self.draws as usize);
+        let mut run = ChainRun::default();
         let start = Instant::now();
         for draw in 0..self.warmup + self.draws {
             let (position, info) = sampler.draw().map_err(|error| explain(&error))?;
@@ -263,9 +266,10 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
 
     fn no_start(&self, space: &Space, which: &str, position: &[f64]) -> Error {
         let suspects = space.log_density(self.model).suspects(position);
-        let at_fault = match suspects.is_empty() {
-            true => "its gradient overflows".into(),
-            false => format!("not finite at: {}", suspects.join(", ")),
+        let at_fault = match suspects {
+            Err(error) => error.to_string(),
+            Ok(sites) if sites.is_empty() => "its gradient overflows".into(),
+            Ok(sites) => format!("not finite at: {}", sites.join(", ")),
         };
         Error::Algorithm {
             of: "NUTS",
