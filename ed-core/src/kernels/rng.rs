@@ -299,6 +299,12 @@ pub fn fill_normal_from<T: Real>(key: Key, start: u64, out: &mut [T]) {
     fill::<Normal<T>>(key, start, out);
 }
 
+/// What [`fill_normal_from`] writes, inside of another loop: on this thread, for its instruction set.
+#[inline(always)]
+pub(super) fn normals<A: Arch, T: Real>(key: Key, start: u64, out: &mut [T]) {
+    Fill::<Normal<T>> { key, start, out }.run::<A>();
+}
+
 /// Signs: -1 or 1, each with probability one half.
 pub fn fill_rademacher<T: Real>(key: Key, out: &mut [T]) {
     fill_rademacher_from(key, 0, out);

@@ -45,6 +45,16 @@ impl<'a, E: Float> GradSlot<'a, E> {
         self.data
     }
 
+    /// The number of elements of the input.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether the input has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// Whether nothing was added yet: then an operation may overwrite [`GradSlot::raw`] instead of adding.
     pub fn is_fresh(&self) -> bool {
         self.fresh

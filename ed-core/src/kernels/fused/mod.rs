@@ -1,15 +1,32 @@
-//! Divergences with their gradients in one pass, without temporaries.
+//! Chains of element-wise operations in one pass, without temporaries: divergences with their gradients, the weights
+//! of Bayesian layers, noise on activations, normalisation.
 //!
-//! Written as a chain of element-wise operations, a divergence reads and writes a slice for every
-//! operation. Here each element is read once, its term is added to a sum, and the partial derivatives
-//! are summed or stored on the way.
+//! Written one by one, the operations of such a chain each read and write a slice. Here each element is read once, its
+//! term is added to a sum, and the partial derivatives are summed or stored on the way. Noise is made where it is used,
+//! from a key and the index of the element, and made again by the backward pass.
 
+mod mean_field;
 mod normal_kl;
 
+pub use mean_field::{DrawAround, Gradient, MeanField, MeanFieldGradients, SCALE_FLOOR};
 pub use normal_kl::{NormalKlPartials, NormalKlSums, normal_kl};
 
 use super::float::Real;
 use super::reduce::{LANES, combine_lanes};
+
+/// Elements that are taken through a chain together: their intermediate results stay in the level-1 cache.
+const TILE: usize = 256;
+
+/// `grad[i] = term(i)` if the gradient is fresh, and `+=` otherwise.
+#[inline(always)]
+fn accumulate<T: Real>(grad: &mut [T], fresh: bool, term: impl Fn(usize) -> T) {
+    let pairs = grad.iter_mut().enumerate();
+    if fresh {
+        pairs.for_each(|(i, grad)| *grad = term(i));
+    } else {
+        pairs.for_each(|(i, grad)| *grad += term(i));
+    }
+}
 
 /// Sums over elements, kept in lanes so that the loops vectorise.
 struct Lanes<T, const N: usize>([[T; LANES]; N]);
