@@ -143,6 +143,8 @@ pub mod prelude {
     //! The names that a first program needs.
     #[doc(no_inline)]
     pub use ed_core::prelude::*;
+    #[doc(no_inline)]
+    pub use ed_layers::prelude::*;
 }
 
 // The programs of the README compile and run as they stand.

@@ -6,11 +6,11 @@ pub use crate::{
     bijectors::{Bijector, Constraint},
     distributions::*,
     handlers::*,
-    inference::{Delta, Draws, FullRank, LowRank, McmcDraws, MeanField, Nuts, Svi},
+    inference::{Delta, Draws, FullRank, LowRank, McmcDraws, MeanField, Nuts, Svi, Train},
     kernels::rng::Key,
     model,
     model::{Model, make_log_joint},
-    params::param_as,
+    params::{Params, param_as},
     tensor::{AnyVar, Float, Gradients, Tape, Var},
     trace::{
         Kind, Next, Site, Trace, Tracer, Values, deterministic_as, factor_as, nested_as, observe_as, sample,

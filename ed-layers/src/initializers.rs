@@ -80,16 +80,23 @@ impl VarianceScaling {
     /// # Errors
     /// [`Error::Parameter`] unless the scale is finite and positive; [`Error::Shape`] for a weight without elements.
     pub fn stddev<S: Shape>(&self, shape: &S) -> Result<f64> {
+        self.stddev_of(&Dims::of(shape))
+    }
+
+    /// As [`VarianceScaling::stddev`], for sizes that are known at run time only.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stddev_of(&self, dims: &Dims) -> Result<f64> {
         if !(self.scale > 0.0 && self.scale.is_finite()) {
             let got = self.scale.to_string();
             let (of, must_be) = ("VarianceScaling", "finite and positive");
             return Err(Error::Parameter { of, name: "scale", must_be, got });
         }
-        let dims = Dims::of(shape);
         if dims.num_elements() == 0 {
-            return Err(Error::Shape { op: "VarianceScaling", expected: "with elements".into(), got: dims });
+            return Err(Error::Shape { op: "VarianceScaling", expected: "with elements".into(), got: *dims });
         }
-        let (window, inputs, outputs) = match *dims {
+        let (window, inputs, outputs) = match **dims {
             [] => (1, 1, 1),
             [size] => (1, size, size),
             [ref window @ .., inputs, outputs] => (window.iter().product(), inputs, outputs),

@@ -50,4 +50,8 @@ impl<F: Fn(&Site) -> bool> Tracer for Block<F> {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
         if (self.hides)(site) { next.finish(site) } else { next.forward(site) }
     }
+
+    fn looks(&self) -> bool {
+        false
+    }
 }

@@ -60,6 +60,10 @@ impl Tracer for Do {
         next.forward(site)
     }
 
+    fn looks(&self) -> bool {
+        false
+    }
+
     fn after_run(&self) -> Result<()> {
         self.0.all_met()
     }

@@ -47,6 +47,10 @@ impl Tracer for Scale {
         site.scale *= self.factor;
         next.forward(site)
     }
+
+    fn looks(&self) -> bool {
+        false
+    }
 }
 
 /// See [`mask`].
@@ -85,5 +89,9 @@ impl Tracer for Mask {
             Some(inner) => inner.times(&self.mask).map_err(|error| error.at_site(site.label()))?,
         });
         next.forward(site)
+    }
+
+    fn looks(&self) -> bool {
+        false
     }
 }

@@ -74,6 +74,10 @@ impl Tracer for Fill {
         next.forward(site)
     }
 
+    fn looks(&self) -> bool {
+        false
+    }
+
     fn after_run(&self) -> Result<()> {
         self.0.all_met()
     }
@@ -84,5 +88,9 @@ impl Tracer for Replay {
         let value = site.name.as_ref().and_then(|name| self.values.get(name.as_str()));
         fill(site, value);
         next.forward(site)
+    }
+
+    fn looks(&self) -> bool {
+        false
     }
 }

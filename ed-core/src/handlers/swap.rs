@@ -72,8 +72,13 @@ where
                 return Err(misfit.at_site(site.label()));
             }
             site.distribution = posterior;
+            site.belief = None;
         }
         next.forward(site)
+    }
+
+    fn looks(&self) -> bool {
+        false
     }
 }
 
@@ -81,9 +86,10 @@ where
 #[derive(Clone, Copy, Debug)]
 pub struct Mean;
 
-/// The model with every unvalued latent random variable at the mean of its distribution, where it has one.
+/// The model with every unvalued latent random variable at its mean: that of the program's belief about it, if there is
+/// one, or else that of its distribution.
 ///
-/// A network run this way predicts in one pass, with the means of its weights.
+/// A Bayesian network run this way predicts in one pass, with the posterior means of its weights.
 pub fn mean<M: Model>(model: M) -> Handled<M, Mean> {
     Handled::new(model, Mean)
 }
@@ -97,8 +103,12 @@ impl Handler for Mean {
 impl Tracer for Mean {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
         if site.kind == Kind::Latent && site.value.is_none() {
-            site.value = Some(site.distribution.mean().map_err(|error| error.at_site(site.label()))?);
+            site.value = Some(site.source()?.mean().map_err(|error| error.at_site(site.label()))?);
         }
         next.forward(site)
+    }
+
+    fn looks(&self) -> bool {
+        false
     }
 }

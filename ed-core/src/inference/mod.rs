@@ -4,10 +4,12 @@ mod draws;
 mod log_density;
 pub mod mcmc;
 mod predictive;
+mod train;
 pub mod vi;
 
 pub use draws::{Draws, SiteDraws};
 pub use log_density::LogDensity;
 pub use mcmc::{McmcDraws, Nuts};
 pub use predictive::{posterior_predictive, prior_predictive};
+pub use train::{Train, Trained};
 pub use vi::{Delta, Estimator, Fit, FullRank, LowRank, MeanField, Posterior, Svi};

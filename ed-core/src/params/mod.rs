@@ -4,6 +4,7 @@ pub mod optimizer;
 mod statement;
 mod store;
 
-pub(crate) use statement::any_param;
-pub use statement::{param_as, value_and_gradients, with_params};
+pub use statement::{
+    any_param, claim, is_training, make_params, param_as, set_state, state_as, value_and_gradients, with_params,
+};
 pub use store::Params;

@@ -1,12 +1,13 @@
 //! `param_as`: a trainable tensor inside of a program, and the runs that it can be trained in.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use dfdx::shapes::Shape;
 
 use super::store::Params;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::{AnyGradients, AnyVar, Float, Tape, Var};
 use crate::trace::{SiteName, full_name};
 
@@ -17,6 +18,8 @@ struct Scope {
     read: Params,
     /// A tape for each precision, while a gradient is asked for.
     tapes: Option<(Tape<f32>, Tape<f64>)>,
+    /// Who reads parameters under a name.
+    owners: HashMap<SiteName, u64>,
 }
 
 thread_local! {
@@ -57,8 +60,95 @@ pub fn param_as<S: Shape, E: Float>(
     value.typed().map_err(|error| error.at_site(&name))
 }
 
-/// As [`param_as`], for a full name and a shape that is known at run time only.
-pub(crate) fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
+/// A tensor that the program keeps up itself, as batch normalisation its moving averages: the value in the store in
+/// force, or the initial one where there is none. No optimiser changes it; [`set_state`] does, while the program is
+/// trained.
+///
+/// # Errors
+/// As [`param_as`].
+///
+/// # Examples
+/// ```
+/// use ed::params::{Params, param_as, set_state, state_as, value_and_gradients, with_params};
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let count = || state_as("count", || Var::<(), f64>::scalar(0.0));
+/// let program = || {
+///     set_state("count", &(count()? + 1.0))?;
+///     Ok(param_as("w", || Var::<(), f64>::scalar(1.0))? * 2.0)
+/// };
+/// let mut params = Params::new();
+/// value_and_gradients(&mut params, program)?;
+/// value_and_gradients(&mut params, program)?;
+/// assert_eq!(with_params(&params, count)?.item()?, 2.0);
+/// assert_eq!(params.num_parameters(), 1);
+/// # Ok(()) }
+/// ```
+pub fn state_as<S: Shape, E: Float>(
+    name: impl Into<SiteName>,
+    init: impl FnOnce() -> Var<S, E>,
+) -> Result<Var<S, E>> {
+    let name = full_name(&name.into());
+    let scope = SCOPES.with(|scopes| scopes.borrow().last().cloned());
+    let known = scope.as_ref().and_then(|scope| scope.borrow().params.get(name.as_str()).cloned());
+    let value = match known {
+        Some(value) => value,
+        None => {
+            let value: AnyVar = init().check()?.detach().into();
+            if let Some(scope) = scope.filter(|scope| scope.borrow().tapes.is_some()) {
+                scope.borrow_mut().params.insert_state(name.clone(), value.clone())?;
+            }
+            value
+        }
+    };
+    value.typed().map_err(|error| error.at_site(&name))
+}
+
+/// Gives a tensor of [`state_as`] another value, if the program is being trained; otherwise nothing changes.
+///
+/// # Errors
+/// Those of [`Params::set`].
+pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E>) -> Result<()> {
+    let name = full_name(&name.into());
+    let scope = SCOPES.with(|scopes| scopes.borrow().last().cloned());
+    match scope.filter(|scope| scope.borrow().tapes.is_some()) {
+        Some(scope) => scope.borrow_mut().params.set(name, value.detach()),
+        None => Ok(()),
+    }
+}
+
+/// Whether the program is being trained: run for its gradients by [`value_and_gradients`]. Dropout drops and batch
+/// normalisation looks at the batch then, and only then.
+pub fn is_training() -> bool {
+    SCOPES.with(|scopes| scopes.borrow().last().is_some_and(|scope| scope.borrow().tapes.is_some()))
+}
+
+/// Says that whatever reads parameters under the prefix in force is the same thing as before, known by a number of its
+/// own: two layers that took one name would train one set of weights between them.
+///
+/// # Errors
+/// [`Error::Algorithm`] with both names if the prefix belongs to another one in this run.
+pub fn claim(owner: u64, kind: &'static str) -> Result<()> {
+    let Some(scope) = SCOPES.with(|scopes| scopes.borrow().last().cloned()) else { return Ok(()) };
+    let name = full_name(&SiteName::from(""));
+    let known = *scope.borrow_mut().owners.entry(name.clone()).or_insert(owner);
+    if known == owner {
+        return Ok(());
+    }
+    let path = name.as_str().trim_end_matches('/');
+    let why = format!(
+        "two layers are called `{path}` and would share their parameters: give one a name with `.named(\"…\")`, or make \
+         both fields of one `#[derive(Layer)]` struct; to share on purpose, use one layer twice, or its clone"
+    );
+    Err(Error::Algorithm { of: kind, why })
+}
+
+/// As [`param_as`], for a full name (see [`full_name`](crate::trace::full_name)) and a shape that is known at run time
+/// only.
+///
+/// # Errors
+/// The error of making the initial value.
+pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
     let initial = || Ok(init()?.check()?.detach());
     let Some(scope) = SCOPES.with(|scopes| scopes.borrow().last().cloned()) else { return initial() };
     let known = scope.borrow().known(name);
@@ -72,6 +162,10 @@ pub(crate) fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) 
 }
 
 impl Scope {
+    fn new(params: Params, tapes: Option<(Tape<f32>, Tape<f64>)>) -> Scope {
+        Scope { params, read: Params::new(), tapes, owners: HashMap::new() }
+    }
+
     fn known(&self, name: &SiteName) -> Option<AnyVar> {
         self.read.get(name.as_str()).or_else(|| self.params.get(name.as_str())).cloned()
     }
@@ -96,9 +190,34 @@ impl Scope {
 /// # Errors
 /// The program's.
 pub fn with_params<T>(params: &Params, program: impl FnOnce() -> Result<T>) -> Result<T> {
-    let scope = Scope { params: params.clone(), read: Params::new(), tapes: None };
+    let scope = Scope::new(params.clone(), None);
     let _entered = Entered::new(Rc::new(RefCell::new(scope)));
     program()
+}
+
+/// Runs a program as if it were trained, without gradients, and adds the parameters that are missing.
+///
+/// # Errors
+/// The program's.
+///
+/// # Examples
+/// ```
+/// use ed::params::{Params, make_params, param_as};
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let mut params = Params::new();
+/// make_params(&mut params, || param_as("w", || Var::from([1.0f32, 2.0])))?;
+/// assert_eq!(params.num_parameters(), 2);
+/// # Ok(()) }
+/// ```
+pub fn make_params<T>(params: &mut Params, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
+    let scope = Rc::new(RefCell::new(Scope::new(std::mem::take(params), tapes)));
+    let entered = Entered::new(scope.clone());
+    let output = program();
+    drop(entered);
+    *params = std::mem::take(&mut scope.borrow_mut().params);
+    output
 }
 
 /// Runs a program that computes a scalar loss, and differentiates it by every parameter that it read.
@@ -114,7 +233,7 @@ pub fn value_and_gradients<L: Into<AnyVar>>(
     program: impl FnOnce() -> Result<L>,
 ) -> Result<(f64, Params)> {
     let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
-    let scope = Scope { params: std::mem::take(params), read: Params::new(), tapes };
+    let scope = Scope::new(std::mem::take(params), tapes);
     let scope = Rc::new(RefCell::new(scope));
     let entered = Entered::new(scope.clone());
     let outcome = program().and_then(|loss| {
@@ -164,7 +283,6 @@ impl Drop for Entered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
     use crate::trace::nested_as;
 
     fn weight(x: f64) -> Result<Var<(), f64>> {

@@ -1,6 +1,6 @@
 //! [`Params`]: trainable tensors by name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::tensor::AnyVar;
@@ -26,6 +26,8 @@ use crate::trace::SiteName;
 pub struct Params {
     entries: Vec<(SiteName, AnyVar)>,
     places: HashMap<SiteName, usize>,
+    /// Those that programs write and optimisers leave alone.
+    state: HashSet<SiteName>,
 }
 
 impl Params {
@@ -46,6 +48,23 @@ impl Params {
         self.places.insert(name.clone(), self.entries.len());
         self.entries.push((name, value));
         Ok(())
+    }
+
+    /// Adds a tensor that the program itself keeps up, as batch normalisation its moving averages: saved and loaded with
+    /// the parameters, and left alone by optimisers.
+    ///
+    /// # Errors
+    /// As [`Params::insert`].
+    pub fn insert_state(&mut self, name: impl Into<SiteName>, value: impl Into<AnyVar>) -> Result<()> {
+        let name = name.into();
+        self.insert(name.clone(), value)?;
+        self.state.insert(name);
+        Ok(())
+    }
+
+    /// Whether a tensor is kept up by the program and not trained.
+    pub fn is_state(&self, name: &str) -> bool {
+        self.state.contains(&SiteName::from(name.to_string()))
     }
 
     /// Adds a value as it is, on its tape.
@@ -115,7 +134,8 @@ impl Params {
 
     /// Number of trainable numbers in all.
     pub fn num_parameters(&self) -> usize {
-        self.entries.iter().map(|(_, value)| value.dims().num_elements()).sum()
+        let trained = self.entries.iter().filter(|(name, _)| !self.state.contains(name));
+        trained.map(|(_, value)| value.dims().num_elements()).sum()
     }
 }
 

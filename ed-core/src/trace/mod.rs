@@ -1,5 +1,6 @@
 //! Random variables on their way through the handlers.
 
+mod belief;
 mod name;
 mod record;
 mod sample;
@@ -7,10 +8,11 @@ mod site;
 mod stack;
 mod values;
 
+pub use belief::{Belief, Drawn, believe_as};
 pub use name::{IndexedScope, IndexedSite, PlateName, Scope, SiteName};
 pub use record::Trace;
 pub use sample::{deterministic_as, factor_as, nested_as, observe_as, sample, sample_as};
 pub use site::{Kind, Site};
-pub use stack::{Next, Tracer, with_key, with_tracer};
-pub(crate) use stack::{dispatch, full_name, key_for};
+pub(crate) use stack::dispatch;
+pub use stack::{Next, Tracer, fresh_key, full_name, key_for, with_key, with_tracer};
 pub use values::Values;

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::belief::Belief;
 use super::name::SiteName;
 use crate::distributions::Distribution;
 use crate::distributions::erased::AnyDistribution;
 use crate::error::{Error, Result};
+use crate::kernels::rng::Key;
 use crate::ops::reduce;
 use crate::tensor::{AnyVar, Float, with_value};
 
@@ -39,18 +41,35 @@ pub struct Site {
     pub scale: f64,
     /// Zeros and ones in the shape of the batch: where the log-density counts.
     pub mask: Option<AnyVar>,
+    /// What the program believes about it: where a value is drawn from if there is none.
+    pub belief: Option<Arc<dyn Belief>>,
+    /// The divergence of the belief from the distribution in nats, present on the way back if the belief was used.
+    pub kl: Option<AnyVar>,
+    /// Whether nobody needs the value.
+    pub(super) may_stay_open: bool,
+    /// The key for what stands in for a value that was not drawn.
+    pub(super) key: Option<Key>,
 }
 
 impl Site {
     /// A random variable that has not met any handler yet.
     pub fn new<D: Distribution>(name: Option<SiteName>, distribution: D) -> Site {
+        Site::of(name, Arc::new(distribution))
+    }
+
+    /// As [`Site::new`], from a distribution whose type is forgotten.
+    pub(crate) fn of(name: Option<SiteName>, distribution: Arc<dyn AnyDistribution>) -> Site {
         Site {
             name,
-            distribution: Arc::new(distribution),
+            distribution,
             value: None,
             kind: Kind::Latent,
             scale: 1.0,
             mask: None,
+            belief: None,
+            kl: None,
+            may_stay_open: false,
+            key: None,
         }
     }
 
@@ -68,6 +87,17 @@ impl Site {
     /// [`Error::Unconditioned`] on the way out, before there is one.
     pub fn value(&self) -> Result<&AnyVar> {
         self.value.as_ref().ok_or_else(|| Error::Unconditioned { name: self.label() })
+    }
+
+    /// Where a value comes from that nobody sets: the posterior of the belief, or else the distribution.
+    ///
+    /// # Errors
+    /// Those of the belief, with the site's name.
+    pub fn source(&self) -> Result<Arc<dyn AnyDistribution>> {
+        match &self.belief {
+            None => Ok(self.distribution.clone()),
+            Some(belief) => belief.posterior().map_err(|error| error.at_site(self.label())),
+        }
     }
 
     /// Whether the site has a density: neither intervened on nor deterministic.

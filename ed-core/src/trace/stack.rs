@@ -43,6 +43,12 @@ pub trait Tracer {
     /// Whatever the tracer refuses; the error stops the program that it runs over.
     fn trace(&self, site: &mut Site, next: Next) -> Result<()>;
 
+    /// Whether it reads or keeps values on the way back. A random variable that the program has a belief about need not
+    /// be drawn if nobody looks (see [`believe_as`](super::believe_as)).
+    fn looks(&self) -> bool {
+        true
+    }
+
     /// Called when the program that the tracer was put around has ended without an error.
     ///
     /// # Errors
@@ -108,19 +114,35 @@ impl Next<'_> {
 
 /// Sends a site through the active tracers.
 pub(crate) fn dispatch(site: &mut Site) -> Result<()> {
-    Next::at(ACTIVE.get()).forward(site)
+    let depth = ACTIVE.get();
+    if site.may_stay_open {
+        site.may_stay_open = STACK.with(|stack| stack.borrow()[..depth].iter().all(|tracer| !tracer.looks()));
+    }
+    Next::at(depth).forward(site)
 }
 
 /// Gives the site a value, and checks one that came from outside.
 fn realise(site: &mut Site) -> Result<()> {
     if site.value.is_none() {
         let key = next_key(site)?;
-        let value = site.distribution.sample(key).map_err(|error| error.at_site(site.label()))?;
-        site.value = Some(value);
+        draw(site, key).map_err(|error| error.at_site(site.label()))?;
     } else if matches!(site.kind, Kind::Observed)
         && let Some(value) = &site.value
     {
         site.distribution.check(value).map_err(|error| error.at_site(site.label()))?;
+    }
+    Ok(())
+}
+
+/// Draws the value from the belief, or else from the distribution; or leaves the belief as it is, if nobody looks.
+fn draw(site: &mut Site, key: Key) -> Result<()> {
+    match &site.belief {
+        None => site.value = Some(site.distribution.sample(key)?),
+        Some(belief) if site.may_stay_open => (site.kl, site.key) = (Some(belief.kl()?), Some(key)),
+        Some(belief) => {
+            let (value, kl) = belief.draw(key)?;
+            (site.value, site.kl) = (Some(value), Some(kl));
+        }
     }
     Ok(())
 }
@@ -190,15 +212,32 @@ pub fn with_key<T>(key: Key, program: impl FnOnce() -> Result<T>) -> Result<T> {
     program()
 }
 
-/// A key for something else than a site (a subsample, a dropout mask), from the key in force.
+/// A key for something else than a site (a subsample, a starting value), from the key in force and a name, which gets the
+/// prefixes in force.
 ///
 /// # Errors
 /// [`Error::Unseeded`] outside of every [`with_key`].
-pub(crate) fn key_for(purpose: &str) -> Result<Key> {
+pub fn key_for(purpose: &str) -> Result<Key> {
     let name = PREFIX.with(|prefix| format!("{}{purpose}", prefix.borrow()));
     KEYS.with(|keys| match keys.borrow().last() {
         Some(stream) => Ok(stream.key.fold_in_str(&name)),
         None => Err(Error::Unseeded { name }),
+    })
+}
+
+/// A key that no other call gets, for noise that has no name and is drawn again wherever it is asked for (a dropout mask,
+/// the signs of Flipout), from the key in force.
+///
+/// # Errors
+/// [`Error::Unseeded`] outside of every [`with_key`].
+pub fn fresh_key(purpose: &str) -> Result<Key> {
+    let key = key_for(purpose)?;
+    KEYS.with(|keys| match keys.borrow_mut().last_mut() {
+        Some(stream) => {
+            stream.unnamed += 1;
+            Ok(key.fold_in(stream.unnamed))
+        }
+        None => Err(Error::Unseeded { name: purpose.into() }),
     })
 }
 
@@ -220,7 +259,7 @@ pub(super) fn with_prefix<T>(scope: &str, program: impl FnOnce() -> Result<T>) -
     program()
 }
 
-/// The name with the prefixes in force.
-pub(crate) fn full_name(name: &super::SiteName) -> super::SiteName {
+/// The name with the prefixes of the sub-models and layers in force.
+pub fn full_name(name: &super::SiteName) -> super::SiteName {
     PREFIX.with(|prefix| name.inside(&prefix.borrow()))
 }

@@ -120,7 +120,7 @@ impl Latents {
 /// A random variable of a guide on its way through the handlers.
 pub(crate) fn emit(name: &SiteName, distribution: Arc<dyn AnyDistribution>) -> Result<AnyVar> {
     let name = Some(name.clone());
-    let mut site = Site { name, distribution, value: None, kind: Kind::Latent, scale: 1.0, mask: None };
+    let mut site = Site::of(name, distribution);
     dispatch(&mut site)?;
     Ok(site.value()?.clone())
 }

@@ -1,0 +1,64 @@
+//! How an uncertain kernel meets an input: estimators, one file each.
+//!
+//! | estimator | output | noise |
+//! |---|---|---|
+//! | [`Deterministic`] | `K(x, w)` | none |
+//! | [`Reparameterization`] | `K(x, μ + σε)` | one kernel for the whole batch |
+//!
+//! An estimator draws once and is deterministic from then on ([`Estimator::Drawn`]), so that a recurrent cell draws at
+//! the start of a sequence and steps with what it drew. It knows no geometry: all geometries come with each.
+
+mod deterministic;
+mod reparameterization;
+
+use std::fmt::Debug;
+
+use dfdx::shapes::Shape;
+use ed_core::Result;
+use ed_core::tensor::{Float, Var};
+
+pub use deterministic::Deterministic;
+pub use reparameterization::Reparameterization;
+
+use crate::geometry::{Geometry, Layout};
+use crate::initializers::VarianceScaling;
+
+/// The place of a kernel in a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<K> {
+    /// Its name under the layer's: `kernel`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: K,
+    /// Where a deterministic kernel starts, and the means of an uncertain one.
+    pub initializer: VarianceScaling,
+    /// How the first input belongs to examples and channels.
+    pub input: Layout,
+    /// Number of output channels.
+    pub outputs: usize,
+}
+
+/// How a kernel is drawn and used.
+pub trait Estimator: Clone + Debug + Default + Send + Sync + 'static {
+    /// Its name, as the type is written.
+    const NAME: &'static str;
+
+    /// What it drew: a kernel, or what stands for one.
+    type Drawn<K: Shape, E: Float>: Clone + Debug;
+
+    /// Reads the parameters of a kernel and draws its noise.
+    ///
+    /// # Errors
+    /// Those of reading a parameter and of a tracer.
+    fn draw<K: Shape, E: Float>(&self, slot: &Slot<K>) -> Result<Self::Drawn<K, E>>;
+
+    /// The map with what was drawn.
+    ///
+    /// # Errors
+    /// Those of [`Geometry::apply`].
+    fn apply<S: Shape, E: Float, G: Geometry<S>>(
+        drawn: &Self::Drawn<G::Kernel, E>,
+        geometry: &G,
+        x: &Var<S, E>,
+    ) -> Result<Var<G::Out, E>>;
+}

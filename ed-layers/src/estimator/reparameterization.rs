@@ -1,0 +1,36 @@
+//! A kernel drawn once for the whole batch.
+
+use dfdx::shapes::Shape;
+use ed_core::Result;
+use ed_core::tensor::{Float, Var};
+
+use super::{Estimator, Slot};
+use crate::geometry::Geometry;
+use crate::weight::{NormalBelief, bayesian};
+
+/// `K(x, μ + σε)`: a draw of the kernel, the same for all examples of the batch (Blundell et al. 2015; Kingma and
+/// Welling 2014). Unbiased and cheap; the examples' outputs move together, which makes its gradients the noisiest.
+#[derive(Clone, Debug, Default)]
+pub struct Reparameterization(
+    /// What is believed about the kernel.
+    pub NormalBelief,
+);
+
+bayesian!(Reparameterization);
+
+impl Estimator for Reparameterization {
+    const NAME: &'static str = "Reparameterization";
+    type Drawn<K: Shape, E: Float> = Var<K, E>;
+
+    fn draw<K: Shape, E: Float>(&self, slot: &Slot<K>) -> Result<Var<K, E>> {
+        self.0.sample(slot.name, slot.shape, slot.initializer)
+    }
+
+    fn apply<S: Shape, E: Float, G: Geometry<S>>(
+        drawn: &Var<G::Kernel, E>,
+        geometry: &G,
+        x: &Var<S, E>,
+    ) -> Result<Var<G::Out, E>> {
+        geometry.apply(x, drawn)
+    }
+}

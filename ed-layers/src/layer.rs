@@ -1,0 +1,173 @@
+//! What a layer is: a function with parameters, and a place in a tree of names.
+
+use std::fmt::Debug;
+
+use ed_core::distributions::Distribution;
+use ed_core::params::{Params, make_params};
+use ed_core::tensor::{Float, Var};
+use ed_core::{RandomVariable, Result};
+
+use dfdx::shapes::Shape;
+
+use crate::scope::{self, Identity};
+
+/// A node in a tree of layers.
+///
+/// A layer holds no numbers. Its parameters are read by name from the [`Params`](ed_core::params::Params) in force, and
+/// made, in the sizes that fit the input, the first time that it runs; its weights are random variables with names,
+/// which every handler sees. The name of a layer is the one that it was given with `named`, or else its field's in the
+/// struct around it (`#[derive(Layer)]`) or its place in a [`sequential!`](crate::sequential), or else its kind's:
+/// `net/0/kernel`, `encoder/attention/query/kernel`, `dense/bias`.
+///
+/// What it does with an input is said by [`Apply`]; [`Layer::forward`] calls that under the layer's name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer",
+    note = "mark a field that holds no layer with `#[layer(skip)]`"
+)]
+pub trait Layer: Debug {
+    /// What it is called where it is described: `Dense`, `Conv2d`.
+    fn kind(&self) -> &'static str;
+
+    /// Who it is, if it may have parameters or a name of its own.
+    fn identity(&self) -> Option<&Identity> {
+        None
+    }
+
+    /// Its settings in a few words, for summaries.
+    fn settings(&self) -> String {
+        String::new()
+    }
+
+    /// Calls `visit` with the name and each of the layers that it is made of, in order.
+    fn children(&self, visit: &mut dyn FnMut(&str, &dyn Layer)) {
+        let _ = visit;
+    }
+
+    /// Whether it only holds its children, which run without it (a list of layers): then their names are its name and
+    /// theirs.
+    fn is_list(&self) -> bool {
+        false
+    }
+
+    /// Applies the layer, under its name.
+    ///
+    /// # Errors
+    /// The layer's: a misfit of shapes; a parameter in the store of another shape;
+    /// [`Error::Unseeded`](ed_core::Error::Unseeded) if something has to be drawn and no key is in force.
+    fn forward<I: Input>(&self, input: I) -> Result<<Self as Apply<I::Owned>>::Output>
+    where
+        Self: Apply<I::Owned> + Sized,
+    {
+        scope::enter(self, || self.apply(input.into_owned()))
+    }
+
+    /// Applies the layer once, to make the parameters that `params` lacks in the sizes that fit the input. Inference and
+    /// training do so by themselves.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`].
+    fn init<I: Input>(&self, params: &mut Params, input: I) -> Result<<Self as Apply<I::Owned>>::Output>
+    where
+        Self: Apply<I::Owned> + Sized,
+    {
+        make_params(params, || self.forward(input))
+    }
+}
+
+/// What a layer does with an input of type `X`.
+///
+/// Implement this; call [`Layer::forward`].
+#[diagnostic::on_unimplemented(
+    message = "the layer `{Self}` does not take a `{X}`",
+    note = "tensors are passed as `Var<Shape, f32>`, by value or by reference"
+)]
+pub trait Apply<X>: Layer {
+    /// What comes out.
+    type Output;
+
+    /// The output for an input, with the layer's name already in force.
+    ///
+    /// # Errors
+    /// See [`Layer::forward`].
+    fn apply(&self, input: X) -> Result<Self::Output>;
+}
+
+/// What can be passed to a layer: a tensor or a random variable, by value or by reference, and pairs of these.
+pub trait Input {
+    /// The type that the layer gets.
+    type Owned;
+    /// The input itself; tensors are shared and not copied.
+    fn into_owned(self) -> Self::Owned;
+}
+
+impl<S: Shape, E: Float> Input for Var<S, E> {
+    type Owned = Var<S, E>;
+    fn into_owned(self) -> Var<S, E> {
+        self
+    }
+}
+
+impl<S: Shape, E: Float> Input for &Var<S, E> {
+    type Owned = Var<S, E>;
+    fn into_owned(self) -> Var<S, E> {
+        self.clone()
+    }
+}
+
+impl<D: Distribution> Input for RandomVariable<D> {
+    type Owned = RandomVariable<D>;
+    fn into_owned(self) -> RandomVariable<D> {
+        self
+    }
+}
+
+impl<D: Distribution> Input for &RandomVariable<D> {
+    type Owned = RandomVariable<D>;
+    fn into_owned(self) -> RandomVariable<D> {
+        self.clone()
+    }
+}
+
+impl<A: Input, B: Input> Input for (A, B) {
+    type Owned = (A::Owned, B::Owned);
+    fn into_owned(self) -> Self::Owned {
+        (self.0.into_owned(), self.1.into_owned())
+    }
+}
+
+macro_rules! lists {
+    ($([$($generics:tt)*] $list:ty;)+) => {$(
+        impl<$($generics)*> Layer for $list {
+            fn kind(&self) -> &'static str {
+                "list"
+            }
+            fn children(&self, visit: &mut dyn FnMut(&str, &dyn Layer)) {
+                for (place, layer) in self.iter().enumerate() {
+                    visit(&place.to_string(), layer);
+                }
+            }
+            fn is_list(&self) -> bool {
+                true
+            }
+        }
+    )+};
+}
+
+lists! {
+    [L: Layer] Vec<L>;
+    [L: Layer, const N: usize] [L; N];
+}
+
+impl<L: Layer> Layer for Option<L> {
+    fn kind(&self) -> &'static str {
+        self.as_ref().map_or("none", Layer::kind)
+    }
+    fn children(&self, visit: &mut dyn FnMut(&str, &dyn Layer)) {
+        if let Some(layer) = self {
+            visit("", layer);
+        }
+    }
+    fn is_list(&self) -> bool {
+        true
+    }
+}

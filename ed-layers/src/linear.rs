@@ -1,0 +1,228 @@
+//! [`Linear`]: a geometry, an estimator for its kernel, a bias and an activation.
+
+use dfdx::shapes::Shape;
+use ed_core::ops::add_channels;
+use ed_core::params::param_as;
+use ed_core::tensor::{Dims, Float, Var};
+use ed_core::{Result, SiteName};
+
+use crate::activation::Activation;
+use crate::estimator::{Deterministic, Estimator, Slot};
+use crate::geometry::{DenseMap, Geometry};
+use crate::initializers::VarianceScaling;
+use crate::layer::{Apply, Layer};
+use crate::scope::Identity;
+use crate::weight::NormalBelief;
+
+/// What is added to each output channel.
+#[derive(Clone, Debug, Default)]
+pub enum Bias {
+    /// Nothing.
+    None,
+    /// A trainable number that starts at 0.
+    #[default]
+    Point,
+    /// A random variable, with this belief; drawn once for the batch.
+    Believed(NormalBelief),
+}
+
+/// A map linear in its kernel, then a bias, then possibly an activation: what [`Dense`], [`Conv1d`](crate::Conv1d) and
+/// [`Conv2d`](crate::Conv2d) are, deterministic or Bayesian.
+///
+/// Its parameters are `kernel`, or `kernel/loc` and `kernel/raw_scale`, and `bias`.
+#[derive(Clone, Debug)]
+pub struct Linear<G, W = Deterministic> {
+    identity: Identity,
+    geometry: G,
+    estimator: W,
+    bias: Bias,
+    activation: Activation,
+    initializer: VarianceScaling,
+}
+
+impl<G, W: Estimator> Linear<G, W> {
+    /// A layer of a geometry, called `name` unless something gives it another name.
+    pub fn of(name: &'static str, geometry: G) -> Self {
+        Linear {
+            identity: Identity::of(name),
+            geometry,
+            estimator: W::default(),
+            bias: Bias::default(),
+            activation: Activation::default(),
+            initializer: VarianceScaling::glorot(),
+        }
+    }
+
+    /// With a name.
+    pub fn named(self, name: impl Into<SiteName>) -> Self {
+        Linear { identity: self.identity.named(name), ..self }
+    }
+
+    /// With an estimator that has settings: `Dense::new(10).estimator(Flipout::default().scale(0.01))`.
+    pub fn estimator<V: Estimator>(self, estimator: V) -> Linear<G, V> {
+        let Linear { identity, geometry, bias, activation, initializer, .. } = self;
+        Linear { identity, geometry, estimator, bias, activation, initializer }
+    }
+
+    /// With another bias.
+    pub fn bias(self, bias: Bias) -> Self {
+        Linear { bias, ..self }
+    }
+
+    /// Without a bias.
+    pub fn without_bias(self) -> Self {
+        self.bias(Bias::None)
+    }
+
+    /// With an activation.
+    pub fn activation(self, activation: Activation) -> Self {
+        Linear { activation, ..self }
+    }
+
+    /// With a rectifier after it, and weights that start accordingly.
+    pub fn relu(self) -> Self {
+        self.activation(Activation::Relu).initializer(VarianceScaling::he())
+    }
+
+    /// With weights that start as this says: those of a deterministic layer, the means of a Bayesian one.
+    pub fn initializer(self, initializer: VarianceScaling) -> Self {
+        Linear { initializer, ..self }
+    }
+
+    /// The geometry with changed settings.
+    pub(crate) fn map_geometry(self, change: impl FnOnce(G) -> G) -> Self {
+        Linear { geometry: change(self.geometry), ..self }
+    }
+
+    /// What the estimator draws for inputs such as this one: a kernel for a pass, or for all steps of a sequence.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`].
+    pub fn draw<S: Shape, E: Float>(&self, input: &S) -> Result<Pass<W::Drawn<G::Kernel, E>, E>>
+    where
+        G: Geometry<S>,
+    {
+        let shape = self.geometry.kernel_shape(input)?;
+        let outputs = Dims::of(&shape).last().copied().unwrap_or(1);
+        let slot = Slot {
+            name: "kernel",
+            shape,
+            initializer: self.initializer,
+            input: self.geometry.layout(&Dims::of(input)),
+            outputs,
+        };
+        let kernel = self.estimator.draw(&slot)?;
+        let bias = match &self.bias {
+            Bias::None => None,
+            Bias::Point => Some(param_as("bias", || Var::zeros((outputs,)))?),
+            Bias::Believed(belief) => Some(belief.sample_at("bias", (outputs,), 0.0)?),
+        };
+        Ok(Pass { kernel, bias })
+    }
+
+    /// The layer with what was drawn.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`].
+    pub fn pass<S: Shape, E: Float>(
+        &self,
+        pass: &Pass<W::Drawn<G::Kernel, E>, E>,
+        x: &Var<S, E>,
+    ) -> Result<Var<G::Out, E>>
+    where
+        G: Geometry<S>,
+    {
+        let y = W::apply(&pass.kernel, &self.geometry, x)?;
+        let y = match &pass.bias {
+            None => y,
+            Some(bias) => Var::from_value(add_channels(y.value(), bias.value())?)?,
+        };
+        self.activation.of(&y)
+    }
+}
+
+/// What a layer drew for a pass.
+#[derive(Clone, Debug)]
+pub struct Pass<D, E: Float> {
+    kernel: D,
+    bias: Option<Var<(usize,), E>>,
+}
+
+impl<G: Kinded, W: Estimator> Layer for Linear<G, W> {
+    fn kind(&self) -> &'static str {
+        self.geometry.kind()
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+
+    fn settings(&self) -> String {
+        let mut settings = self.geometry.settings();
+        for setting in [W::NAME, self.activation.name()] {
+            if !matches!(setting, "Deterministic" | "") {
+                settings = format!("{settings}, {setting}");
+            }
+        }
+        settings
+    }
+}
+
+impl<G, W, S, E> Apply<Var<S, E>> for Linear<G, W>
+where
+    G: Geometry<S> + Kinded,
+    W: Estimator,
+    S: Shape,
+    E: Float,
+{
+    type Output = Var<G::Out, E>;
+    fn apply(&self, x: Var<S, E>) -> Result<Var<G::Out, E>> {
+        let pass = self.draw(x.shape())?;
+        self.pass(&pass, &x)
+    }
+}
+
+/// What a geometry is called.
+pub trait Kinded: std::fmt::Debug {
+    /// The name of the kind of layer that it makes: `Dense`, `Conv2d`.
+    fn kind(&self) -> &'static str;
+
+    /// Its settings in a few words, for summaries.
+    fn settings(&self) -> String;
+}
+
+/// A dense layer: `y = act(x W + b)` along the last axis, `[…, inputs] → […, units]`.
+///
+/// `Dense::new(10)` is deterministic, `Dense::<Flipout>::new(10)` believes in its weights.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// type Belief = Reparameterization;
+/// let layer = Dense::<Belief>::new(10);
+/// let x: Var<_, f32> = Var::ones((5usize, 3usize));
+/// let (_, trace) = seed(0, || tape(&|| layer.forward(&x)))?;
+/// assert_eq!(trace.required("dense/kernel")?.value()?.dims().to_string(), "[3, 10]");
+/// # Ok(()) }
+/// ```
+pub type Dense<W = Deterministic> = Linear<DenseMap, W>;
+
+impl Dense {
+    /// A deterministic dense layer.
+    pub fn new(units: usize) -> Self {
+        Dense::of("dense", DenseMap { units })
+    }
+}
+
+/// `new` for layers with a number of units and an estimator of one's choice.
+pub trait WithUnits {
+    /// The layer, with the estimator's default settings.
+    fn new(units: usize) -> Self;
+}
+
+impl<W: Estimator> WithUnits for Dense<W> {
+    fn new(units: usize) -> Self {
+        Dense::of("dense", DenseMap { units })
+    }
+}

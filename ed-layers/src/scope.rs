@@ -1,0 +1,105 @@
+//! Which layer is called what: names of fields and places, looked up while a layer runs.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ed_core::params::claim;
+use ed_core::trace::{SiteName, nested_as};
+use ed_core::Result;
+
+use crate::layer::Layer;
+
+/// Who a layer is: a number that no other layer has but its clones, and possibly a name.
+///
+/// A clone is the same layer at another place; under one name they share their parameters.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    number: u64,
+    name: Option<SiteName>,
+    default: Option<&'static str>,
+}
+
+impl Identity {
+    /// A layer with parameters, called `default` if nothing else gives it a name.
+    pub fn of(default: &'static str) -> Identity {
+        Identity { default: Some(default), ..Identity::anonymous() }
+    }
+
+    /// A layer without parameters of its own, which has no name if nothing gives it one.
+    pub fn anonymous() -> Identity {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Identity { number: NEXT.fetch_add(1, Ordering::Relaxed), name: None, default: None }
+    }
+
+    /// The same, with a name.
+    pub fn named(self, name: impl Into<SiteName>) -> Identity {
+        Identity { name: Some(name.into()), ..self }
+    }
+}
+
+/// The children of a running layer: where each lies in memory, and its name. They are borrowed while it runs, so that
+/// their places cannot change.
+type Names = Vec<(usize, String)>;
+
+thread_local! {
+    static RUNNING: RefCell<Vec<Names>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where a layer lies; `None` for one without fields, which may share its place with another.
+fn place<L: Layer + ?Sized>(layer: &L) -> Option<usize> {
+    (size_of_val(layer) > 0).then_some(std::ptr::from_ref(layer).cast::<u8>().addr())
+}
+
+fn collect(layer: &dyn Layer, prefix: &str, names: &mut Names) {
+    layer.children(&mut |name, child| {
+        let name = match (prefix, name) {
+            ("", name) | (name, "") => name.to_string(),
+            (prefix, name) => format!("{prefix}/{name}"),
+        };
+        if child.is_list() {
+            collect(child, &name, names);
+        } else if let Some(place) = place(child) {
+            names.push((place, name));
+        }
+    });
+}
+
+/// Runs `program` as a part of a layer: with the layer's name in front of all names, and its children known by theirs.
+///
+/// [`Layer::forward`] does this; a layer with more ways to run than one (a cell that steps) calls it for each.
+///
+/// # Errors
+/// The program's; [`Error::Algorithm`](ed_core::Error::Algorithm) if another layer has the same name.
+pub fn enter<L: Layer, T>(layer: &L, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            RUNNING.with(|running| running.borrow_mut().pop());
+        }
+    }
+    let identity = layer.identity();
+    let explicit = || identity?.name.as_ref().map(SiteName::to_string);
+    let by_place = || {
+        let place = place(layer)?;
+        RUNNING.with(|running| {
+            let running = running.borrow();
+            Some(running.last()?.iter().find(|(other, _)| *other == place)?.1.clone())
+        })
+    };
+    let by_kind = || identity?.default.map(str::to_string);
+    let name = explicit().or_else(by_place).or_else(by_kind);
+    let run = || {
+        if let Some(identity) = identity.filter(|identity| identity.default.is_some()) {
+            claim(identity.number, layer.kind())?;
+        }
+        let mut names = Names::new();
+        collect(layer, "", &mut names);
+        RUNNING.with(|running| running.borrow_mut().push(names));
+        let _leave = Leave;
+        program()
+    };
+    match name {
+        Some(name) => nested_as(name, run),
+        None => run(),
+    }
+}

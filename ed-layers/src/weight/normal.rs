@@ -1,0 +1,347 @@
+//! Independent normals over the numbers of a weight.
+
+use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
+
+use dfdx::shapes::Shape;
+use ed_core::distributions::erased::AnyDistribution;
+use ed_core::distributions::{Distribution, Normal};
+use ed_core::kernels::rng::Key;
+use ed_core::ops::{
+    DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
+};
+use ed_core::params::any_param;
+use ed_core::tensor::{AnyVar, Dims, Float, Value, Var};
+use ed_core::trace::{Belief, Drawn, believe_as, full_name, key_for};
+use ed_core::{Error, Result, SiteName};
+
+use super::prior::{Law, NormalPrior, Prior, WeightSite};
+use crate::initializers::VarianceScaling;
+
+/// What is believed about a weight: independent normals `N(μ, softplus(ρ)²)`, with trainable `μ` (`kernel/loc`) and `ρ`
+/// (`kernel/raw_scale`), beside a prior.
+///
+/// The means start where the deterministic twin's weights do, the standard deviations at `scale`, and the prior is the
+/// standard normal, unless said otherwise.
+///
+/// # Source
+/// Graves 2011; Blundell et al. 2015.
+#[derive(Clone, Debug)]
+pub struct NormalBelief {
+    prior: Arc<dyn Prior>,
+    scale: f64,
+    initializer: Option<VarianceScaling>,
+}
+
+/// `softplus(-3)`.
+const STARTING_SCALE: f64 = 0.048_587_351_573_741_96;
+
+impl Default for NormalBelief {
+    fn default() -> NormalBelief {
+        NormalBelief { prior: Arc::new(NormalPrior::default()), scale: STARTING_SCALE, initializer: None }
+    }
+}
+
+impl NormalBelief {
+    /// Another prior.
+    pub fn prior(self, prior: impl Prior + 'static) -> Self {
+        NormalBelief { prior: Arc::new(prior), ..self }
+    }
+
+    /// Another standard deviation to start from.
+    pub fn scale(self, scale: f64) -> Self {
+        NormalBelief { scale, ..self }
+    }
+
+    /// Means that start as this says.
+    pub fn initializer(self, initializer: VarianceScaling) -> Self {
+        NormalBelief { initializer: Some(initializer), ..self }
+    }
+
+    /// A draw of a weight in a shape, as a random variable named `name`.
+    ///
+    /// # Errors
+    /// Those of the prior, of reading a parameter, and of a tracer.
+    pub fn sample<K: Shape, E: Float>(
+        &self,
+        name: &'static str,
+        shape: K,
+        initializer: VarianceScaling,
+    ) -> Result<Var<K, E>> {
+        self.drawn(name, shape, Start::Scaling(initializer))
+    }
+
+    /// As [`NormalBelief::sample`], with means that start at one number.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn sample_at<K: Shape, E: Float>(&self, name: &'static str, shape: K, start: f64) -> Result<Var<K, E>> {
+        self.drawn(name, shape, Start::At(start))
+    }
+
+    fn drawn<K: Shape, E: Float>(&self, name: &'static str, shape: K, start: Start) -> Result<Var<K, E>> {
+        match self.meet(name, shape, start, false)?.1 {
+            Drawn::Value(value) => Ok(value),
+            // A site that may not stay open has a value.
+            Drawn::Open(_) => Err(Error::Unconditioned { name: name.into() }),
+        }
+    }
+
+    /// A weight for an estimator that needs no draw: the random variable's value if somebody decides it or looks, or
+    /// else its moments and a key for the estimator's noise.
+    ///
+    /// # Errors
+    /// As [`NormalBelief::sample`].
+    pub fn look<K: Shape, E: Float>(
+        &self,
+        name: &'static str,
+        shape: K,
+        start: Start,
+    ) -> Result<Seen<K, E>> {
+        let (belief, drawn) = self.meet(name, shape, start, true)?;
+        Ok(match drawn {
+            Drawn::Value(value) => Seen::Value(value),
+            Drawn::Open(key) => Seen::Moments(Moments { params: belief.params()?.clone(), shape }, key),
+        })
+    }
+
+    fn meet<K: Shape, E: Float>(
+        &self,
+        name: &'static str,
+        shape: K,
+        start: Start,
+        may_stay_open: bool,
+    ) -> Result<(Arc<Normals<K, E>>, Drawn<K, E>)> {
+        let full = full_name(&name.into());
+        let start = match (start, self.initializer) {
+            (Start::Scaling(_), Some(initializer)) => Start::Scaling(initializer),
+            (start, _) => start,
+        };
+        let site = WeightSite { name: full, dims: Dims::of(&shape), precision: E::NAME };
+        let law = self.prior.law(&site).map_err(|error| error.at_site(&site.name))?;
+        let prior = distribution::<K, E>(&law, shape).map_err(|error| error.at_site(&site.name))?;
+        let belief = Arc::new(Normals {
+            site,
+            shape,
+            start,
+            scale: self.scale,
+            prior: self.prior.clone(),
+            law,
+            params: OnceLock::new(),
+        });
+        let drawn = believe_as(name, prior, belief.clone(), may_stay_open)?;
+        Ok((belief, drawn))
+    }
+}
+
+/// Where the means of a weight start.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Start {
+    /// At random, by variance scaling.
+    Scaling(VarianceScaling),
+    /// All at one number.
+    At(f64),
+    /// At -1 or 1 with equal chances.
+    Signs,
+}
+
+/// A weight as an estimator sees it.
+#[derive(Clone, Debug)]
+pub enum Seen<K: Shape, E: Float> {
+    /// Its value, decided elsewhere.
+    Value(Var<K, E>),
+    /// What is believed about it, and a key.
+    Moments(Moments<K, E>, Key),
+}
+
+/// The parameters of independent normals, on their tape.
+#[derive(Clone, Debug)]
+pub struct Moments<K: Shape, E: Float> {
+    params: [Value<E>; 2],
+    shape: K,
+}
+
+impl<K: Shape, E: Float> Moments<K, E> {
+    /// The means.
+    ///
+    /// # Errors
+    /// The error that they carry.
+    pub fn loc(&self) -> Result<Var<K, E>> {
+        Var::from_value(self.params[0].clone())
+    }
+
+    /// The standard deviations.
+    ///
+    /// # Errors
+    /// The error that they carry.
+    pub fn scale(&self) -> Result<Var<K, E>> {
+        Var::from_value(normal_raw_scale(&self.params[1]))
+    }
+
+    /// The variances.
+    ///
+    /// # Errors
+    /// The error that they carry.
+    pub fn variance(&self) -> Result<Var<K, E>> {
+        Var::from_value(normal_raw_variance(&self.params[1]))
+    }
+
+    /// A draw of the weight's deviation from its means, `σε`.
+    ///
+    /// # Errors
+    /// The error that the parameters carry.
+    pub fn deviation(&self, key: Key) -> Result<Var<K, E>> {
+        let [loc, raw_scale] = &self.params;
+        Var::from_value(normal_draw([loc, raw_scale], DrawAround::Zero, key)?)
+    }
+
+    /// The shape of the weight.
+    pub fn shape(&self) -> &K {
+        &self.shape
+    }
+}
+
+fn distribution<K: Shape, E: Float>(law: &Law, shape: K) -> Result<Arc<dyn AnyDistribution>> {
+    Ok(match law {
+        Law::Other(distribution) => distribution.clone(),
+        Law::Normal { loc, scale } => match (loc.dims().rank(), scale.dims().rank()) {
+            (0, 0) => Arc::new(Normal::new(loc.typed::<(), E>()?, scale.typed::<(), E>()?)?.expand(shape)?),
+            _ => {
+                let full = |param: &AnyVar| match param.dims().rank() {
+                    0 => param.typed::<(), E>()?.broadcast_to(shape),
+                    _ => param.typed::<K, E>(),
+                };
+                Arc::new(Normal::new(full(loc)?, full(scale)?)?)
+            }
+        },
+    })
+}
+
+/// The belief about one weight.
+#[derive(Debug)]
+struct Normals<K: Shape, E: Float> {
+    site: WeightSite,
+    shape: K,
+    start: Start,
+    scale: f64,
+    prior: Arc<dyn Prior>,
+    law: Law,
+    params: OnceLock<[Value<E>; 2]>,
+}
+
+impl<K: Shape, E: Float> Normals<K, E> {
+    /// Means and unconstrained scales, made when they are first asked for.
+    fn params(&self) -> Result<&[Value<E>; 2]> {
+        if let Some(params) = self.params.get() {
+            return Ok(params);
+        }
+        if !(self.scale > 0.0 && self.scale.is_finite()) {
+            let (of, got) = ("NormalBelief", self.scale.to_string());
+            return Err(Error::Parameter { of, name: "scale", must_be: "finite and positive", got });
+        }
+        let param = |suffix: &str, init: &dyn Fn() -> Result<Var<K, E>>| -> Result<Value<E>> {
+            let name = SiteName::from(format!("{}/{suffix}", self.site.name));
+            let value = any_param(&name, || Ok(init()?.into()))?;
+            Ok(value.typed::<K, E>().map_err(|error| error.at_site(&name))?.into_value())
+        };
+        let loc = param("loc", &|| self.starting_loc())?;
+        let raw_scale = param("raw_scale", &|| Ok(Var::full(self.scale.exp_m1().ln(), self.shape)))?;
+        Ok(self.params.get_or_init(|| [loc, raw_scale]))
+    }
+
+    fn starting_loc(&self) -> Result<Var<K, E>> {
+        let key = || key_for(&format!("start of {}", self.site.name));
+        match self.start {
+            Start::Scaling(scaling) => scaling.init(key()?, self.shape),
+            Start::At(x) => Ok(Var::full(x, self.shape)),
+            Start::Signs => {
+                let mut signs = vec![E::ZERO; self.shape.num_elements()];
+                ed_core::kernels::rng::fill_rademacher(key()?, &mut signs);
+                Var::from_vec(signs, self.shape)
+            }
+        }
+    }
+
+    /// The divergence that the prior states itself.
+    fn stated_kl(&self) -> Result<Option<AnyVar>> {
+        let [loc, raw_scale] = self.params()?;
+        let any = |value: &Value<E>| E::into_any(value.clone());
+        self.prior.kl(&self.site, &any(loc), &any(&normal_raw_scale(raw_scale))).transpose()
+    }
+
+    fn normal(&self) -> Result<Normal<K, E>> {
+        let [loc, raw_scale] = self.params()?;
+        let (loc, scale) = (Var::<K, E>::from_value(loc.clone())?, Var::<K, E>::from_value(normal_raw_scale(raw_scale))?);
+        Normal::new(loc, scale)?.expand(self.shape)
+    }
+
+    /// `log q - log p` at a draw: what stands for a divergence without closed form.
+    fn single_draw_kl(&self, prior: &Arc<dyn AnyDistribution>, draw: &Var<K, E>) -> Result<AnyVar> {
+        let posterior = self.normal()?;
+        if let Some(kl) = AnyDistribution::kl_to(&posterior, &**prior) {
+            return kl;
+        }
+        let log_q = Distribution::log_prob_sum(&posterior, draw)?;
+        let log_p = prior.log_prob_sum(&draw.clone().into())?.typed::<(), E>()?;
+        Ok((log_q - log_p).check()?.into())
+    }
+}
+
+impl<K: Shape, E: Float> Belief for Normals<K, E> {
+    fn posterior(&self) -> Result<Arc<dyn AnyDistribution>> {
+        Ok(Arc::new(self.normal()?))
+    }
+
+    fn draw(&self, key: Key) -> Result<(AnyVar, AnyVar)> {
+        let [loc, raw_scale] = self.params()?;
+        let stated = self.stated_kl()?;
+        if let (None, Law::Normal { loc: prior_loc, scale: prior_scale }) = (&stated, &self.law) {
+            let prior = [prior_loc.as_value::<E>()?, prior_scale.as_value::<E>()?];
+            let (draw, kl) = normal_draw_and_kl([loc, raw_scale], prior, DrawAround::Loc, key)?;
+            return Ok((E::into_any(draw), E::into_any(kl)));
+        }
+        let draw = normal_draw([loc, raw_scale], DrawAround::Loc, key)?;
+        let kl = match (stated, &self.law) {
+            (Some(kl), _) => kl,
+            (None, Law::Other(prior)) => self.single_draw_kl(prior, &Var::from_value(draw.clone())?)?,
+            (None, Law::Normal { .. }) => self.kl()?,
+        };
+        Ok((E::into_any(draw), kl))
+    }
+
+    fn kl(&self) -> Result<AnyVar> {
+        let [loc, raw_scale] = self.params()?;
+        if let Some(kl) = self.stated_kl()? {
+            return Ok(kl);
+        }
+        match &self.law {
+            Law::Normal { loc: prior_loc, scale: prior_scale } => {
+                let prior = [prior_loc.as_value::<E>()?, prior_scale.as_value::<E>()?];
+                Ok(E::into_any(normal_raw_kl([loc, raw_scale], prior)?))
+            }
+            Law::Other(prior) => {
+                let key = key_for(&format!("divergence of {}", self.site.name))?;
+                let draw = normal_draw([loc, raw_scale], DrawAround::Loc, key)?;
+                self.single_draw_kl(prior, &Var::from_value(draw)?)
+            }
+        }
+    }
+}
+
+/// Gives an estimator that holds a [`NormalBelief`] as its first field the settings of that.
+macro_rules! bayesian {
+    ($estimator:ident) => {
+        impl $estimator {
+            /// With another prior.
+            pub fn prior(self, prior: impl $crate::weight::Prior + 'static) -> Self {
+                $estimator(self.0.prior(prior))
+            }
+
+            /// With standard deviations that start here.
+            pub fn scale(self, scale: f64) -> Self {
+                $estimator(self.0.scale(scale))
+            }
+        }
+    };
+}
+pub(crate) use bayesian;
