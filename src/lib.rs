@@ -143,6 +143,9 @@ pub mod prelude {
     //! The names that a first program needs.
     #[doc(no_inline)]
     pub use ed_core::prelude::*;
+    // The distribution of this name is in `distributions`; models say `deterministic(…)`.
+    #[doc(no_inline)]
+    pub use ed_layers::estimator::Deterministic;
     #[doc(no_inline)]
     pub use ed_layers::prelude::*;
 }

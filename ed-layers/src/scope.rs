@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ed_core::Result;
 use ed_core::params::claim;
 use ed_core::trace::{SiteName, nested_as};
-use ed_core::Result;
 
 use crate::layer::Layer;
 

@@ -46,7 +46,7 @@ impl Tracer for Divergences {
 /// # fn main() -> Result<()> {
 /// let layer = DenseReparameterization::new(10);
 /// let x: Var<_, f32> = Var::ones((4usize, 3usize));
-/// let (y, kl) = seed(0, || with_kl(1_000, || layer.forward(&x)))?;
+/// let (y, kl): (_, Var<(), f32>) = seed(0, || with_kl(1_000, || layer.forward(&x)))?;
 /// assert_eq!(y.shape(), &(4, 10));
 /// // 30 weights, each 2.5 nats from its prior at the start.
 /// assert!((kl.item()? - 30.0 * 2.53 / 1_000.0).abs() < 0.01);

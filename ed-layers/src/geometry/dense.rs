@@ -27,7 +27,8 @@ where
         match dims.last() {
             Some(&inputs) if inputs > 0 && self.units > 0 => Ok((inputs, self.units)),
             _ => {
-                let expected = format!("[…, inputs] with at least one input and one unit (units: {})", self.units);
+                let expected =
+                    format!("[…, inputs] with at least one input and one unit (units: {})", self.units);
                 Err(Error::Shape { op: "Dense", expected, got: dims })
             }
         }
@@ -43,7 +44,11 @@ where
         let rows = dims.num_elements() / inputs.max(1);
         let y = x.reshape((rows, inputs))?.dot(kernel)?;
         let out: Dims = dims[..dims.len() - 1].iter().copied().chain([units]).collect();
-        let shape = out.typed().ok_or_else(|| Error::Shape { op: "Dense", expected: "a batch of vectors".into(), got: dims })?;
+        let shape = out.typed().ok_or_else(|| Error::Shape {
+            op: "Dense",
+            expected: "a batch of vectors".into(),
+            got: dims,
+        })?;
         y.reshape(shape)
     }
 }

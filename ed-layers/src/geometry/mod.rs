@@ -7,8 +7,8 @@ mod dense;
 use std::fmt::Debug;
 
 use dfdx::shapes::Shape;
-use ed_core::tensor::{Dims, Float, Var};
 use ed_core::Result;
+use ed_core::tensor::{Dims, Float, Var};
 
 pub use dense::DenseMap;
 

@@ -3,6 +3,6 @@
 mod normal;
 mod prior;
 
-pub use normal::{NormalBelief, Moments, Seen, Start};
 pub(crate) use normal::bayesian;
+pub use normal::{Moments, NormalBelief, Seen, Start};
 pub use prior::{Law, NormalPrior, Prior, TrainablePrior, WeightSite};

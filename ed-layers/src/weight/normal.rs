@@ -75,7 +75,12 @@ impl NormalBelief {
     ///
     /// # Errors
     /// As there.
-    pub fn sample_at<K: Shape, E: Float>(&self, name: &'static str, shape: K, start: f64) -> Result<Var<K, E>> {
+    pub fn sample_at<K: Shape, E: Float>(
+        &self,
+        name: &'static str,
+        shape: K,
+        start: f64,
+    ) -> Result<Var<K, E>> {
         self.drawn(name, shape, Start::At(start))
     }
 
@@ -92,12 +97,7 @@ impl NormalBelief {
     ///
     /// # Errors
     /// As [`NormalBelief::sample`].
-    pub fn look<K: Shape, E: Float>(
-        &self,
-        name: &'static str,
-        shape: K,
-        start: Start,
-    ) -> Result<Seen<K, E>> {
+    pub fn look<K: Shape, E: Float>(&self, name: &'static str, shape: K, start: Start) -> Result<Seen<K, E>> {
         let (belief, drawn) = self.meet(name, shape, start, true)?;
         Ok(match drawn {
             Drawn::Value(value) => Seen::Value(value),
@@ -271,7 +271,8 @@ impl<K: Shape, E: Float> Normals<K, E> {
 
     fn normal(&self) -> Result<Normal<K, E>> {
         let [loc, raw_scale] = self.params()?;
-        let (loc, scale) = (Var::<K, E>::from_value(loc.clone())?, Var::<K, E>::from_value(normal_raw_scale(raw_scale))?);
+        let (loc, scale) =
+            (Var::<K, E>::from_value(loc.clone())?, Var::<K, E>::from_value(normal_raw_scale(raw_scale))?);
         Normal::new(loc, scale)?.expand(self.shape)
     }
 
