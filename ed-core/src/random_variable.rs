@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::{Add, Deref, Div, Mul, Neg, Sub};
 
 use crate::distributions::{Distribution, Param};
+use crate::error::Result;
 use crate::tensor::{AnyVar, BroadcastWith, Operand, Var};
 use crate::trace::SiteName;
 
@@ -31,6 +32,26 @@ pub struct RandomVariable<D: Distribution> {
 impl<D: Distribution> RandomVariable<D> {
     pub(crate) fn from_parts(name: Option<SiteName>, distribution: D, value: Var<D::Shape, D::Elem>) -> Self {
         RandomVariable { name, distribution, value }
+    }
+
+    /// A value as a random variable with this distribution: a value that was drawn in another way, as by a map of
+    /// another random variable. No site: no handler sees it, and no joint density counts it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the value does not have the shape of a draw, or the error of an
+    /// operation that failed on the way to it.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let x = RandomVariable::of(Normal::new(0.0, 2.0)?, Var::<(), f64>::scalar(1.5))?;
+    /// assert_eq!((x.item()?, x.distribution().variance()?.item()?), (1.5, 4.0));
+    /// # Ok(()) }
+    /// ```
+    pub fn of(distribution: D, value: Var<D::Shape, D::Elem>) -> Result<Self> {
+        distribution.check_shape(&value)?;
+        Ok(RandomVariable { name: None, distribution, value })
     }
 
     /// The name, if the random variable has one.

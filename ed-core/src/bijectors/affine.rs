@@ -1,7 +1,7 @@
 //! Shift and scale.
 
-use super::Bijector;
 use super::fused::{self, scalar_map};
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::math;
 use crate::ops::elementwise as ew;
@@ -36,6 +36,14 @@ scalar_map! {
 const NAME: &str = "affine";
 
 impl<E: Float> Bijector<E> for Affine<E> {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Real)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let y = fused::each::<Forward, E, 2>(NAME, x, [&self.loc, &self.scale])?;
         Ok((y, fused::each::<LogDet, E, 1>(NAME, &x.detach(), [&self.scale])?))

@@ -1,7 +1,9 @@
 //! What a bijector is: an invertible, differentiable map with a known Jacobian determinant.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use super::Constraint;
 use crate::error::Result;
 use crate::ops::reduce;
 use crate::tensor::{Dims, Float, Value};
@@ -60,6 +62,16 @@ pub trait Bijector<E: Float>: Debug + Send + Sync {
         Ok(self.inverse_and_log_det(y)?.0)
     }
 
+    /// The image of all real numbers, where [`Constraint`] has a name for it.
+    fn codomain(&self) -> Option<Constraint<E>> {
+        None
+    }
+
+    /// Whether the Jacobian is the same everywhere.
+    fn is_affine(&self) -> bool {
+        false
+    }
+
     /// Sizes of `f(x)` for sizes of `x`.
     fn forward_dims(&self, dims: Dims) -> Dims {
         dims
@@ -68,5 +80,52 @@ pub trait Bijector<E: Float>: Debug + Send + Sync {
     /// Sizes of `f⁻¹(y)` for sizes of `y`.
     fn inverse_dims(&self, dims: Dims) -> Dims {
         dims
+    }
+}
+
+/// A shared bijector is the bijector.
+impl<E: Float, B: Bijector<E> + ?Sized> Bijector<E> for Arc<B> {
+    fn event_rank(&self) -> usize {
+        (**self).event_rank()
+    }
+
+    fn codomain_event_rank(&self) -> usize {
+        (**self).codomain_event_rank()
+    }
+
+    fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
+        (**self).forward_and_log_det(x)
+    }
+
+    fn inverse_and_log_det(&self, y: &Value<E>) -> Result<(Value<E>, Value<E>)> {
+        (**self).inverse_and_log_det(y)
+    }
+
+    fn forward_and_log_det_sum(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
+        (**self).forward_and_log_det_sum(x)
+    }
+
+    fn forward(&self, x: &Value<E>) -> Result<Value<E>> {
+        (**self).forward(x)
+    }
+
+    fn inverse(&self, y: &Value<E>) -> Result<Value<E>> {
+        (**self).inverse(y)
+    }
+
+    fn codomain(&self) -> Option<Constraint<E>> {
+        (**self).codomain()
+    }
+
+    fn is_affine(&self) -> bool {
+        (**self).is_affine()
+    }
+
+    fn forward_dims(&self, dims: Dims) -> Dims {
+        (**self).forward_dims(dims)
+    }
+
+    fn inverse_dims(&self, dims: Dims) -> Dims {
+        (**self).inverse_dims(dims)
     }
 }

@@ -1,6 +1,6 @@
 //! Bijectors one after another.
 
-use super::Bijector;
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::ops::elementwise as ew;
 use crate::ops::reduce;
@@ -93,6 +93,17 @@ impl<E: Float> Bijector<E> for Chain<E> {
             y = next;
         }
         Ok((y, total))
+    }
+
+    /// The last part's, if it gets all real numbers.
+    fn codomain(&self) -> Option<Constraint<E>> {
+        let Some((last, first)) = self.parts.split_last() else { return Some(Constraint::Real) };
+        let onto_all = |part: &Box<dyn Bijector<E>>| matches!(part.codomain(), Some(Constraint::Real));
+        last.codomain().filter(|_| first.iter().all(onto_all))
+    }
+
+    fn is_affine(&self) -> bool {
+        self.parts.iter().all(|part| part.is_affine())
     }
 
     fn forward_dims(&self, dims: Dims) -> Dims {

@@ -1,8 +1,8 @@
 //! Lower triangular matrices with a positive diagonal.
 
-use super::Bijector;
 use super::fused;
 use super::triangle::{matrix_dims, order, square, triangle, vector_dims};
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::dispatch::Portable;
 use crate::kernels::math;
@@ -129,6 +129,10 @@ impl<E: Float> Op<E> for SumOfDiagonal {
 }
 
 impl<E: Float> Bijector<E> for CholeskyFactor {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::CholeskyFactor)
+    }
+
     fn event_rank(&self) -> usize {
         1
     }

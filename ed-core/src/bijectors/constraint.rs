@@ -1,8 +1,10 @@
 //! Where values live, and the one registry of maps onto such places.
 
+use std::sync::Arc;
+
 use super::{
-    Bijector, CholeskyFactor, CorrelationCholesky, Exp, GreaterThan, Identity, Interval, LessThan, Ordered,
-    Sigmoid, StickBreaking,
+    Bijector, Chain, CholeskyFactor, CorrelationCholesky, Exp, GreaterThan, Identity, Interval, LessThan,
+    Ordered, Sigmoid, StickBreaking,
 };
 use crate::error::{Error, Result};
 use crate::ops::elementwise::repeats;
@@ -43,6 +45,8 @@ pub enum Constraint<E: Float> {
     CorrelationCholesky,
     /// Exactly one value.
     Exactly(Value<E>),
+    /// What a bijector makes of the tensors of another set.
+    Image(Arc<dyn Bijector<E>>, Box<Constraint<E>>),
 }
 
 impl<E: Float> Constraint<E> {
@@ -172,6 +176,7 @@ impl<E: Float> Constraint<E> {
                     })
                 })
             }
+            Constraint::Image(map, domain) => domain.check(of, &map.inverse(&value.detach())?),
         }
     }
 }
@@ -236,6 +241,9 @@ pub fn biject_to<E: Float>(constraint: &Constraint<E>) -> Option<Box<dyn Bijecto
         Constraint::Ordered => Box::new(Ordered),
         Constraint::CholeskyFactor => Box::new(CholeskyFactor),
         Constraint::CorrelationCholesky => Box::new(CorrelationCholesky),
+        Constraint::Image(map, domain) => {
+            Box::new(Chain::new(vec![biject_to(domain)?, Box::new(map.clone())]))
+        }
         Constraint::Boolean
         | Constraint::NonNegativeInteger
         | Constraint::IntegerUpTo(_)

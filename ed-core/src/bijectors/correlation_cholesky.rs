@@ -1,8 +1,8 @@
 //! Cholesky factors of correlation matrices.
 
-use super::Bijector;
 use super::fused;
 use super::triangle::{matrix_dims, order, square, triangle, vector_dims};
+use super::{Bijector, Constraint};
 use crate::error::{Error, Result};
 use crate::kernels::dispatch::Portable;
 use crate::kernels::math;
@@ -197,6 +197,10 @@ impl<E: Float> Op<E> for Read {
 }
 
 impl<E: Float> Bijector<E> for CorrelationCholesky {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::CorrelationCholesky)
+    }
+
     fn event_rank(&self) -> usize {
         1
     }

@@ -1,6 +1,6 @@
 //! The exponential.
 
-use super::Bijector;
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::ops::elementwise as ew;
 use crate::tensor::{Float, Value};
@@ -10,6 +10,10 @@ use crate::tensor::{Float, Value};
 pub struct Exp;
 
 impl<E: Float> Bijector<E> for Exp {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Positive)
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         Ok((ew::exp(x.check()?), x.clone()))
     }

@@ -1,7 +1,7 @@
 //! The exponential above a bound.
 
-use super::Bijector;
 use super::fused::{self, scalar_map};
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::math;
 use crate::ops::elementwise as ew;
@@ -36,6 +36,10 @@ scalar_map! {
 const NAME: &str = "greater_than";
 
 impl<E: Float> Bijector<E> for GreaterThan<E> {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::GreaterThan(self.bound.clone()))
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         Ok((fused::each::<Forward, E, 1>(NAME, x, [&self.bound])?, x.clone()))
     }

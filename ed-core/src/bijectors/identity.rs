@@ -1,6 +1,6 @@
 //! The identity.
 
-use super::Bijector;
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::tensor::{Float, Value};
 
@@ -9,6 +9,14 @@ use crate::tensor::{Float, Value};
 pub struct Identity;
 
 impl<E: Float> Bijector<E> for Identity {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Real)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         Ok((x.check()?.clone(), Value::full(E::ZERO, *x.dims())))
     }

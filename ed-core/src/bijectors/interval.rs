@@ -1,7 +1,7 @@
 //! The logistic function between two bounds.
 
-use super::Bijector;
 use super::fused::{self, scalar_map};
+use super::{Bijector, Constraint};
 use crate::error::{Error, Result};
 use crate::kernels::math;
 use crate::ops::elementwise as ew;
@@ -77,6 +77,10 @@ scalar_map! {
 const NAME: &str = "interval";
 
 impl<E: Float> Bijector<E> for Interval<E> {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Interval(self.low.clone(), self.high.clone()))
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         self.check()?;
         let bounds = [&self.low, &self.high];

@@ -1,6 +1,6 @@
 //! A bijector the other way round.
 
-use super::Bijector;
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::tensor::{Dims, Float, Value};
 
@@ -44,6 +44,14 @@ impl<E: Float, B: Bijector<E>> Bijector<E> for Inverse<B> {
 
     fn inverse_and_log_det(&self, y: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         self.of.forward_and_log_det(y)
+    }
+
+    fn codomain(&self) -> Option<Constraint<E>> {
+        self.of.is_affine().then_some(Constraint::Real)
+    }
+
+    fn is_affine(&self) -> bool {
+        self.of.is_affine()
     }
 
     fn forward_dims(&self, dims: Dims) -> Dims {

@@ -1,7 +1,7 @@
 //! Increasing numbers.
 
-use super::Bijector;
 use super::fused;
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::dispatch::Portable;
 use crate::kernels::math;
@@ -118,6 +118,10 @@ impl<E: Float> Op<E> for SumOfSteps {
 }
 
 impl<E: Float> Bijector<E> for Ordered {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Ordered)
+    }
+
     fn event_rank(&self) -> usize {
         1
     }

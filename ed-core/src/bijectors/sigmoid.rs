@@ -1,7 +1,7 @@
 //! The logistic function.
 
-use super::Bijector;
 use super::fused::{self, scalar_map};
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::math;
 use crate::ops::elementwise as ew;
@@ -33,6 +33,10 @@ scalar_map! {
 const NAME: &str = "sigmoid";
 
 impl<E: Float> Bijector<E> for Sigmoid {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::UnitInterval)
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         Ok((fused::each::<Forward, E, 0>(NAME, x, [])?, fused::each::<LogDet, E, 0>(NAME, x, [])?))
     }

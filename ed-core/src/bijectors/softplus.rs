@@ -1,7 +1,7 @@
 //! The softplus function.
 
-use super::Bijector;
 use super::fused::{self, scalar_map};
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::math;
 use crate::ops::elementwise as ew;
@@ -24,6 +24,10 @@ scalar_map! {
 const NAME: &str = "softplus";
 
 impl<E: Float> Bijector<E> for Softplus {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Positive)
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         Ok((ew::softplus(x.check()?), fused::each::<LogDet, E, 0>(NAME, x, [])?))
     }

@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 
-use super::Bijector;
 use super::fused;
+use super::{Bijector, Constraint};
 use crate::error::{Error, Result};
 use crate::kernels::dispatch::Portable;
 use crate::kernels::math;
@@ -155,6 +155,10 @@ impl<E: Float> Op<E> for Join {
 }
 
 impl<E: Float> Bijector<E> for StickBreaking {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::Simplex)
+    }
+
     fn event_rank(&self) -> usize {
         1
     }

@@ -1,7 +1,7 @@
 //! The hyperbolic tangent.
 
-use super::Bijector;
 use super::fused::{self, scalar_map};
+use super::{Bijector, Constraint};
 use crate::error::Result;
 use crate::kernels::math;
 use crate::ops::elementwise as ew;
@@ -24,6 +24,10 @@ scalar_map! {
 const NAME: &str = "tanh";
 
 impl<E: Float> Bijector<E> for Tanh {
+    fn codomain(&self) -> Option<Constraint<E>> {
+        Some(Constraint::between(-1.0, 1.0))
+    }
+
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         Ok((ew::tanh(x.check()?), fused::each::<LogDet, E, 0>(NAME, x, [])?))
     }

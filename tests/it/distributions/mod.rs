@@ -7,4 +7,5 @@ mod golden;
 mod laws;
 mod multivariate_normal;
 mod subjects;
+mod transformed;
 mod wrappers;
