@@ -49,6 +49,14 @@ fn fold<T: Real>(x: &[T], zero: T, pad: T, step: impl Fn(T, T) -> T, combine: im
     combine_lanes(lanes, combine)
 }
 
+/// `Σ f(x)` inside of another loop, for its instruction set.
+#[inline(always)]
+pub(super) fn lane_sum<T: Real>(x: &[T], f: impl Fn(T) -> T) -> T {
+    let (whole, rest) = x.split_at(x.len() / LANES * LANES);
+    let sum = fold(whole, T::ZERO, T::ZERO, |a, x| a + f(x), |a, b| a + b);
+    rest.iter().fold(sum, |a, &x| a + f(x))
+}
+
 macro_rules! kernel {
     ($(#[$doc:meta])* $name:ident($($field:ident: $type:ty),*) -> $out:ty, $arch:ident, $body:expr) => {
         $(#[$doc])*

@@ -305,6 +305,12 @@ pub(super) fn normals<A: Arch, T: Real>(key: Key, start: u64, out: &mut [T]) {
     Fill::<Normal<T>> { key, start, out }.run::<A>();
 }
 
+/// Words `start..` of the sequence that [`fill_bits`] begins, inside of another loop.
+#[inline(always)]
+pub(super) fn words<A: Arch>(key: Key, start: u64, out: &mut [u32]) {
+    Fill::<Bits> { key, start, out }.run::<A>();
+}
+
 /// Signs: -1 or 1, each with probability one half.
 pub fn fill_rademacher<T: Real>(key: Key, out: &mut [T]) {
     fill_rademacher_from(key, 0, out);

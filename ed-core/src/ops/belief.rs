@@ -17,7 +17,7 @@ use super::elementwise::repeats;
 use super::loops::{UnaryFn, map, map_grad};
 use crate::error::{Error, Result};
 pub use crate::kernels::fused::DrawAround;
-use crate::kernels::fused::{Gradient, MeanField, MeanFieldGradients, SCALE_FLOOR};
+use crate::kernels::fused::{MeanField, MeanFieldGradients, SCALE_FLOOR};
 use crate::kernels::{Arch, Key, Real, math};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Buffer, Dims, Float, GradSlot, Keep, Op, Value};
@@ -64,8 +64,8 @@ fn back<E: Float>(pass: &mut Backward<'_, E>, of: MeanField<'_, E>, grad_draw: O
         grad_draw,
         grad_kl,
         MeanFieldGradients {
-            loc: loc.take().map(gradient),
-            raw_scale: raw_scale.take().map(gradient),
+            loc: loc.take().map(GradSlot::gradient),
+            raw_scale: raw_scale.take().map(GradSlot::gradient),
             prior_sums: prior_loc.is_some() || prior_scale.is_some(),
             prior_loc: by_prior_loc.as_deref_mut(),
             prior_scale: by_prior_scale.as_deref_mut(),
@@ -80,11 +80,6 @@ fn back<E: Float>(pass: &mut Backward<'_, E>, of: MeanField<'_, E>, grad_draw: O
             _ => {}
         }
     }
-}
-
-fn gradient<E: Float>(slot: GradSlot<'_, E>) -> Gradient<'_, E> {
-    let fresh = slot.is_fresh();
-    Gradient { values: slot.raw(), fresh }
 }
 
 impl<E: Float> Op<E> for Draw {

@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::elementwise::scale;
 use super::reduce::add_softmax;
+use crate::error::{Error, Result};
 use crate::kernels::reduce::log_sum_exp;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
@@ -83,4 +85,114 @@ pub(crate) fn log_prob<E: Float>(logits: &Value<E>, classes: &Value<E>) -> Value
 /// The sum of [`log_prob`] over all rows.
 pub(crate) fn log_prob_sum<E: Float>(logits: &Value<E>, classes: &Value<E>) -> Value<E> {
     class_log_prob(logits, classes, true)
+}
+
+/// Refuses labels that are not one class for each row.
+fn check_labels<E: Float>(logits: &Value<E>, labels: &Value<E>) -> Result<()> {
+    const OP: &str = "softmax_cross_entropy";
+    let (dims, got) = (*logits.check()?.dims(), *labels.check()?.dims());
+    let Some((&classes, rows)) = dims.split_last().filter(|(classes, _)| **classes > 0) else {
+        return Err(Error::Shape { op: OP, expected: "[…, classes] with at least one".into(), got: dims });
+    };
+    if *got != *rows {
+        return Err(Error::Shape { op: OP, expected: format!("{rows:?} for labels of logits {dims}"), got });
+    }
+    match labels.peek()?.iter().find(|&&label| column(label, classes).is_none()) {
+        None => Ok(()),
+        Some(label) => {
+            let must_be = "labels that are whole numbers and count the classes from 0";
+            Err(Error::Value { of: OP, must_be, got: format!("{label} for {classes} classes") })
+        }
+    }
+}
+
+/// `-ln softmax(logits)[label]` for every row, in nats: logits `[…, classes]` and labels `[…]`, which are class
+/// numbers from 0 in the precision of the logits, give `[…]`. Forward and backward are one pass each.
+///
+/// # Errors
+/// [`Error::Shape`] unless there is one label for each row of logits; [`Error::Value`] for a label that is no class;
+/// or the error that an input carries.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let logits = Var::from([[0.0f64, 0.0], [0.0, 3f64.ln()]]);
+/// let nll = ed::ops::softmax_cross_entropy(logits.value(), Var::from([0.0, 1.0]).value())?;
+/// assert!((nll.as_slice()?[0] - 2f64.ln()).abs() < 1e-12);
+/// assert!((nll.as_slice()?[1] - (4.0f64 / 3.0).ln()).abs() < 1e-12);
+/// assert!(ed::ops::softmax_cross_entropy(logits.value(), Var::from([0.0, 2.0]).value()).is_err());
+/// # Ok(()) }
+/// ```
+pub fn softmax_cross_entropy<E: Float>(logits: &Value<E>, labels: &Value<E>) -> Result<Value<E>> {
+    check_labels(logits, labels)?;
+    Ok(scale(&log_prob(logits, labels), -1.0))
+}
+
+/// The mean of [`softmax_cross_entropy`] over all rows, a scalar.
+///
+/// # Errors
+/// As [`softmax_cross_entropy`], and [`Error::Shape`] for no rows, which have no mean.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let logits = Var::<_, f64>::zeros((3, 4));
+/// let nll = ed::ops::mean_softmax_cross_entropy(logits.value(), Var::from([0.0, 3.0, 1.0]).value())?;
+/// assert!((nll.as_slice()?[0] - 4f64.ln()).abs() < 1e-12);
+/// # Ok(()) }
+/// ```
+pub fn mean_softmax_cross_entropy<E: Float>(logits: &Value<E>, labels: &Value<E>) -> Result<Value<E>> {
+    check_labels(logits, labels)?;
+    let rows = labels.dims().num_elements();
+    if rows == 0 {
+        let (op, expected) = ("mean_softmax_cross_entropy", "at least one row".into());
+        return Err(Error::Shape { op, expected, got: *logits.dims() });
+    }
+    Ok(scale(&log_prob_sum(logits, labels), -1.0 / rows as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::test_gradients::{assert_close, assert_slopes, gradients_of, vector, wave, weighted_sum};
+
+    #[test]
+    fn the_gradients_of_the_cross_entropy_are_its_slopes() {
+        let logits = [wave(&[2, 3, 5], 0.3, -3.0, 3.0)];
+        let labels =
+            Value::from_vec(vec![0.0, 4.0, 2.0, 2.0, 1.0, 3.0], [2, 3].into_iter().collect()).unwrap();
+        assert_slopes(|x| Ok(weighted_sum(&softmax_cross_entropy(&x[0], &labels)?)), &logits, 1e-8);
+        assert_slopes(|x| mean_softmax_cross_entropy(&x[0], &labels), &logits, 1e-8);
+    }
+
+    #[test]
+    fn single_and_double_precision_agree_on_many_rows() {
+        fn gradients<E: Float>() -> Vec<Vec<f64>> {
+            let labels: Vec<f64> = (0..20_000).map(|row| (row * row % 10) as f64).collect();
+            let labels = vector::<E>(&labels);
+            gradients_of(
+                |x| Ok(scale(&mean_softmax_cross_entropy(&x[0], &labels)?, 2e4)),
+                &[wave(&[20_000, 10], 0.3, -9.0, 9.0)],
+            )
+        }
+        assert_close(&gradients::<f32>(), &gradients::<f64>(), 1e-5);
+    }
+
+    #[test]
+    fn refuses_labels_that_are_no_classes_and_shapes_that_do_not_fit() {
+        let logits = wave::<f64>(&[2, 3], 0.0, 0.0, 1.0);
+        for label in [-1.0, 3.0, 0.5, f64::NAN] {
+            let refused = softmax_cross_entropy(&logits, &vector(&[0.0, label]));
+            assert!(matches!(refused, Err(Error::Value { .. })), "{label}");
+        }
+        assert!(matches!(softmax_cross_entropy(&logits, &vector(&[0.0])), Err(Error::Shape { .. })));
+        assert!(matches!(
+            softmax_cross_entropy(&Value::scalar(1.0), &vector(&[0.0])),
+            Err(Error::Shape { .. })
+        ));
+        let none = wave::<f64>(&[0, 3], 0.0, 0.0, 1.0);
+        assert!(matches!(mean_softmax_cross_entropy(&none, &vector(&[])), Err(Error::Shape { .. })));
+    }
 }

@@ -220,7 +220,7 @@ pub(crate) fn at_least<E: Float>(x: &Value<E>, low: f64) -> Value<E> {
 macro_rules! binary {
     ($($name:ident $type:ident ($a:ident, $b:ident, $y:ident) $f:expr, $df:expr;)+) => {$(
         #[derive(Clone, Copy, Debug)]
-        struct $type;
+        pub(super) struct $type;
 
         impl BinaryFn for $type {
             const NAME: &'static str = stringify!($name);

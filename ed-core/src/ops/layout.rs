@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::kernels::parallel::{CHUNK, Rows, for_each};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, MAX_RANK, Op, Value};
 
@@ -180,6 +181,9 @@ pub(crate) fn slice<E: Float>(x: &Value<E>, offset: usize, out: Dims) -> Value<E
     strided("slice", x, out, strides.into_iter().take(out.rank()), offset)
 }
 
+/// Into how many parts the gradient of a gathered table is cut.
+const PARTS: usize = 8;
+
 /// Rows of the first axis at given places.
 #[derive(Debug)]
 struct Gather {
@@ -193,19 +197,37 @@ impl<E: Float> Op<E> for Gather {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        for (out, &place) in out.chunks_mut(self.row.max(1)).zip(&*self.places) {
-            out.copy_from_slice(&inputs[0][place * self.row..(place + 1) * self.row]);
+        if self.row == 0 {
+            return;
         }
+        let parts = (Rows::new(out, self.row), &*self.places);
+        for_each(parts, (CHUNK / self.row).max(1), |_, (out, places)| {
+            for (out, &place) in out.into_inner().chunks_mut(self.row).zip(places) {
+                out.copy_from_slice(&inputs[0][place * self.row..][..self.row]);
+            }
+        });
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let grad_out = pass.grad_out;
         let Some(slot) = pass.grad(0) else { return };
         let grad = slot.add();
-        for (g, &place) in grad_out.chunks(self.row.max(1)).zip(&*self.places) {
-            let row = &mut grad[place * self.row..(place + 1) * self.row];
-            row.iter_mut().zip(g).for_each(|(grad, &g)| *grad += g);
+        if self.row == 0 || grad_out.is_empty() {
+            return;
         }
+        // Each core adds to rows of its own, in the order of the places, so that no sum depends on who is first.
+        let parts = if grad_out.len() < CHUNK { 1 } else { PARTS };
+        let rows = (grad.len() / self.row).div_ceil(parts);
+        for_each(Rows::new(grad, self.row), rows, |first, own| {
+            let own = own.into_inner();
+            let range = first..first + own.len() / self.row;
+            for (g, place) in grad_out.chunks(self.row).zip(&*self.places) {
+                if range.contains(place) {
+                    let row = &mut own[(place - first) * self.row..][..self.row];
+                    row.iter_mut().zip(g).for_each(|(grad, &g)| *grad += g);
+                }
+            }
+        });
     }
 }
 
@@ -222,6 +244,46 @@ pub(crate) fn gather<E: Float>(x: &Value<E>, places: &[usize]) -> Result<Value<E
     let rest: Dims = dims[1..].iter().copied().collect();
     let op = Gather { places: places.into(), row: rest.num_elements() };
     Ok(apply(op, &[x], rest.with_first(places.len())))
+}
+
+/// The rows of a table `[V, …]` at the places that `indices` name, in the dims of `indices` and of a row: the lookup
+/// of an embedding. The gradient by a row is summed over its uses; there is none by the indices.
+///
+/// The indices are whole numbers in the precision of the table. They decide what is computed, so a tape that watches
+/// them is not replayed.
+///
+/// # Errors
+/// [`Error::Value`] for an index that is not one of `0..V`; [`Error::Shape`] for a scalar table or for more than
+/// [`MAX_RANK`] axes; or the error that an input carries.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let table = Var::from([[0.0f32, 1.0], [10.0, 11.0], [20.0, 21.0]]);
+/// let words = Var::from([2.0f32, 0.0, 2.0]);
+/// let rows = ed::ops::take_rows(table.value(), words.value())?;
+/// assert_eq!(rows.as_slice()?, [20.0, 21.0, 0.0, 1.0, 20.0, 21.0]);
+/// assert!(ed::ops::take_rows(table.value(), Var::from([3.0f32]).value()).is_err());
+/// # Ok(()) }
+/// ```
+pub fn take_rows<E: Float>(table: &Value<E>, indices: &Value<E>) -> Result<Value<E>> {
+    let (dims, shape) = (*table.check()?.dims(), *indices.check()?.dims());
+    if dims.rank() == 0 || shape.rank() + dims.rank() - 1 > MAX_RANK {
+        let expected = format!("of a table with an axis of rows, for indices {shape}");
+        return Err(Error::Shape { op: "take_rows", expected, got: dims });
+    }
+    let place = |index: &E| {
+        let number = index.to_f64();
+        if number >= 0.0 && number < dims[0] as f64 && number.fract() == 0.0 {
+            return Ok(number as usize);
+        }
+        let must_be = "a whole number that counts a row of the table from 0";
+        Err(Error::Value { of: "take_rows", must_be, got: format!("{index} for {} rows", dims[0]) })
+    };
+    let places = indices.as_slice()?.iter().map(place).collect::<Result<Vec<usize>>>()?;
+    let rows = gather(table, &places)?;
+    Ok(rows.with_dims(shape.iter().chain(&dims[1..]).copied().collect()))
 }
 
 /// Several tensors behind one another.
@@ -266,4 +328,53 @@ pub(crate) fn stack<E: Float>(parts: &[&Value<E>]) -> Result<Value<E>> {
         }
     }
     Ok(apply(Concat, parts, dims.with_first(parts.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::parallel::tests::same_for_all_threads;
+    use crate::ops::test_gradients::{assert_slopes, gradients_of, vector, wave, weighted_sum};
+
+    #[test]
+    fn the_gradient_of_a_row_is_summed_over_its_uses() {
+        let table = [wave(&[4, 3], 0.2, -1.0, 1.0)];
+        let indices =
+            Value::from_vec(vec![3.0, 0.0, 3.0, 3.0, 1.0, 0.0], [2, 3].into_iter().collect()).unwrap();
+        let rows = take_rows(&table[0], &indices).unwrap();
+        assert_eq!(**rows.dims(), [2, 3, 3]);
+        assert_slopes(|x| Ok(weighted_sum(&take_rows(&x[0], &indices)?)), &table, 1e-8);
+    }
+
+    #[test]
+    fn large_tables_gather_and_scatter_the_same_on_any_number_of_threads() {
+        let (rows, row, uses) = (1000, 24, 5000);
+        let table = [wave::<f32>(&[rows, row], 0.2, -1.0, 1.0)];
+        let indices: Vec<f64> = (0..uses).map(|i| (i * i % 997) as f64).collect();
+        let indices_value = vector::<f32>(&indices);
+        let gradient = same_for_all_threads(|| {
+            gradients_of(|x| Ok(weighted_sum(&take_rows(&x[0], &indices_value)?)), &table).remove(0)
+        });
+        let weights: Value<f64> = wave(&[uses, row], 0.4, -1.0, 1.5);
+        let mut expected = vec![0.0; rows * row];
+        for (use_, &place) in indices.iter().enumerate() {
+            for c in 0..row {
+                expected[place as usize * row + c] += weights.peek().unwrap()[use_ * row + c];
+            }
+        }
+        assert!(gradient.iter().zip(&expected).all(|(g, e)| (g - e).abs() < 1e-4));
+        assert!(gradient[999 * row..].iter().all(|&g| g == 0.0));
+    }
+
+    #[test]
+    fn refuses_indices_that_are_no_rows() {
+        let table = wave::<f64>(&[4, 3], 0.2, -1.0, 1.0);
+        for index in [-1.0, 4.0, 0.5, f64::NAN, f64::INFINITY] {
+            let refused = take_rows(&table, &vector(&[0.0, index]));
+            assert!(matches!(refused, Err(Error::Value { .. })), "{index}");
+        }
+        assert!(matches!(take_rows(&Value::scalar(1.0), &vector(&[0.0])), Err(Error::Shape { .. })));
+        let deep = Value::full(0.0, [1, 1, 1, 1, 1, 1].into_iter().collect());
+        assert!(matches!(take_rows(&table, &deep), Err(Error::Shape { .. })));
+    }
 }

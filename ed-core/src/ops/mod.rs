@@ -5,12 +5,15 @@
 
 pub(crate) mod belief;
 pub(crate) mod categorical;
+pub(crate) mod channels;
 pub(crate) mod density;
 pub(crate) mod dfdx;
 pub(crate) mod elementwise;
 pub(crate) mod layout;
 pub(crate) mod linalg;
 pub(crate) mod loops;
+pub(crate) mod noise;
+pub(crate) mod norm;
 pub(crate) mod normal_kl;
 pub(crate) mod reduce;
 pub(crate) mod sample;
@@ -20,4 +23,9 @@ mod test_gradients;
 pub use belief::{
     DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
 };
+pub use categorical::{mean_softmax_cross_entropy, softmax_cross_entropy};
+pub use channels::{add_channels, scale_channels};
 pub use dfdx::{Traced, via_dfdx, via_dfdx2};
+pub use layout::take_rows;
+pub use noise::{add_flipped, dropout, flip, local_noise, spatial_dropout};
+pub use norm::{BatchNorm, batch_norm, layer_norm};

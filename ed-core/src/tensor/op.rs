@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 
 use super::float::Float;
+use crate::kernels::fused::Gradient;
 
 /// Which inputs will be asked for a gradient, and where to keep what the backward pass will want.
 pub struct Keep<'a, E> {
@@ -58,6 +59,11 @@ impl<'a, E: Float> GradSlot<'a, E> {
     /// Whether nothing was added yet: then an operation may overwrite [`GradSlot::raw`] instead of adding.
     pub fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// The slot as the fused kernels take it.
+    pub(crate) fn gradient(self) -> Gradient<'a, E> {
+        Gradient { values: self.data, fresh: self.fresh }
     }
 
     /// The memory as it is: of unspecified value if the slot is fresh.

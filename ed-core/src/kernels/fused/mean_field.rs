@@ -4,7 +4,7 @@
 //! The posterior of every weight is `N(loc, softplus(raw_scale) + FLOOR)`. The noise of a draw is a function of a key
 //! and the index of the weight, so the backward pass makes it again instead of reading what the forward pass kept.
 
-use super::{Lanes, TILE, accumulate, add};
+use super::{Gradient, Lanes, TILE, accumulate, add};
 use crate::kernels::parallel::{COSTLY_CHUNK, map_reduce};
 use crate::kernels::reduce::LANES;
 use crate::kernels::{Arch, Broadcast, Kernel, Key, Real, dispatch, math, rng};
@@ -32,25 +32,6 @@ pub struct MeanField<'a, T> {
     pub prior: Option<[Broadcast<'a, T>; 2]>,
     /// The key of a draw, and what it is centred on.
     pub noise: Option<(Key, DrawAround)>,
-}
-
-/// A gradient that [`MeanField::backward`] writes.
-#[derive(Debug)]
-pub struct Gradient<'a, T> {
-    /// As many numbers as the parameter has.
-    pub values: &'a mut [T],
-    /// Whether to overwrite the numbers instead of adding to them.
-    pub fresh: bool,
-}
-
-impl<'a, T> Gradient<'a, T> {
-    /// The place of the gradient, if it is wanted, and whether it is fresh.
-    fn parts(wanted: Option<Self>) -> (Option<&'a mut [T]>, bool) {
-        match wanted {
-            Some(Gradient { values, fresh }) => (Some(values), fresh),
-            None => (None, true),
-        }
-    }
 }
 
 /// The gradients to write, each if it is wanted.

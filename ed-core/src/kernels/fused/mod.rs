@@ -5,17 +5,42 @@
 //! term is added to a sum, and the partial derivatives are summed or stored on the way. Noise is made where it is used,
 //! from a key and the index of the element, and made again by the backward pass.
 
+mod local_noise;
 mod mean_field;
+mod norm;
 mod normal_kl;
+mod row_noise;
 
-pub use mean_field::{DrawAround, Gradient, MeanField, MeanFieldGradients, SCALE_FLOOR};
+pub use local_noise::{local_noise, local_noise_backward};
+pub use mean_field::{DrawAround, MeanField, MeanFieldGradients, SCALE_FLOOR};
+pub use norm::{BatchNorm, LayerNorm};
 pub use normal_kl::{NormalKlPartials, NormalKlSums, normal_kl};
+pub use row_noise::{RowFactor, RowNoise};
 
 use super::float::Real;
 use super::reduce::{LANES, combine_lanes};
 
 /// Elements that are taken through a chain together: their intermediate results stay in the level-1 cache.
 const TILE: usize = 256;
+
+/// A gradient that a backward pass writes.
+#[derive(Debug)]
+pub struct Gradient<'a, T> {
+    /// As many numbers as the input has.
+    pub values: &'a mut [T],
+    /// Whether to overwrite the numbers instead of adding to them.
+    pub fresh: bool,
+}
+
+impl<'a, T> Gradient<'a, T> {
+    /// The place of the gradient, if it is wanted, and whether it is fresh.
+    fn parts(wanted: Option<Self>) -> (Option<&'a mut [T]>, bool) {
+        match wanted {
+            Some(Gradient { values, fresh }) => (Some(values), fresh),
+            None => (None, true),
+        }
+    }
+}
 
 /// `grad[i] = term(i)` if the gradient is fresh, and `+=` otherwise.
 #[inline(always)]
