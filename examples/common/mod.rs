@@ -9,7 +9,6 @@ use std::time::Instant;
 use std::{env, fs, io};
 
 const OPTIONS: &str = "\
-Options:
   --seed N       seed of all random numbers (default 0); the same seed gives the same figures
   --quick        a short run, to see that it works
   --json FILE    also write the figures to FILE, as one flat JSON object
@@ -24,10 +23,22 @@ pub struct Options {
     pub quick: bool,
     json: Option<PathBuf>,
     help: bool,
+    own: Vec<(&'static str, String)>,
+}
+
+/// An option of one example: `--name VALUE`.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// Its name, without dashes.
+    pub name: &'static str,
+    /// What comes after it, in capitals: `FILE`, `N`.
+    pub value: &'static str,
+    /// What it does.
+    pub about: &'static str,
 }
 
 impl Options {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    fn parse(mut arguments: impl Iterator<Item = String>, own: &[Own]) -> Result<Options, String> {
         let mut options = Options::default();
         while let Some(argument) = arguments.next() {
             let (name, attached) = match argument.split_once('=') {
@@ -48,10 +59,35 @@ impl Options {
                 "--json" => options.json = Some(value("a file")?.into()),
                 "--quick" if attached.is_none() => options.quick = true,
                 "--help" | "-h" if attached.is_none() => options.help = true,
+                _ if own.iter().any(|own| name.strip_prefix("--") == Some(own.name)) => {
+                    let own = own.iter().find(|own| name.strip_prefix("--") == Some(own.name));
+                    if let Some(own) = own {
+                        options.own.push((own.name, value(own.value)?));
+                    }
+                }
                 _ => return Err(format!("there is no option `{argument}`")),
             }
         }
         Ok(options)
+    }
+
+    /// The value of an option of the example's own; the last one, if it was given more than once.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.own.iter().rev().find(|(own, _)| *own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The number of an option of the example's own, or `default`.
+    ///
+    /// # Errors
+    /// A sentence if it is no such number.
+    pub fn number<T: std::str::FromStr>(&self, name: &'static str, default: T) -> ed::Result<T> {
+        let Some(value) = self.value(name) else { return Ok(default) };
+        value.parse().map_err(|_| ed::Error::Parameter {
+            of: "the command line",
+            name,
+            must_be: "a number that fits",
+            got: format!("`{value}`"),
+        })
     }
 
     /// `full`, or `quick` in a quick run.
@@ -98,14 +134,28 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// The exit code is 0, 1 after an error of the example, and 2 after a command line that makes no sense.
 pub fn run(about: &str, example: impl FnOnce(&Options, &mut Report) -> ed::Result<()>) -> ExitCode {
-    let options = match Options::parse(env::args().skip(1)) {
+    run_with(about, &[], example)
+}
+
+/// As [`run`], with options of the example's own.
+pub fn run_with(
+    about: &str,
+    own: &[Own],
+    example: impl FnOnce(&Options, &mut Report) -> ed::Result<()>,
+) -> ExitCode {
+    let own_lines = own.iter().map(|own| {
+        let name = format!("--{} {}", own.name, own.value);
+        format!("  {name:<14} {}\n", own.about)
+    });
+    let listed = format!("Options:\n{}{OPTIONS}", own_lines.collect::<String>());
+    let options = match Options::parse(env::args().skip(1), own) {
         Ok(options) if options.help => {
-            println!("{about}\n\n{OPTIONS}");
+            println!("{about}\n\n{listed}");
             return ExitCode::SUCCESS;
         }
         Ok(options) => options,
         Err(why) => {
-            eprintln!("{why}.\n\n{OPTIONS}");
+            eprintln!("{why}.\n\n{listed}");
             return ExitCode::from(2);
         }
     };

@@ -61,7 +61,11 @@ impl Dataset {
         Ok(Self { features: scale.apply(&self.features)?, ..self.clone() })
     }
 
-    fn select(&self, rows: &[usize]) -> Self {
+    /// Some of the rows, in the order given.
+    ///
+    /// # Panics
+    /// If a row is not below `num_rows`, as a slice does.
+    pub fn select(&self, rows: &[usize]) -> Self {
         Self {
             features: rows.iter().flat_map(|&row| self.row(row)).copied().collect(),
             target: rows.iter().map(|&row| self.target[row]).collect(),
