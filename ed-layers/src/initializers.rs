@@ -18,6 +18,8 @@ pub enum Fan {
     Out,
     /// The mean of both.
     Average,
+    /// None: the variance is the scale.
+    Unit,
 }
 
 /// The law of the starting values.
@@ -106,6 +108,7 @@ impl VarianceScaling {
             Fan::In => inputs,
             Fan::Out => outputs,
             Fan::Average => 0.5 * (inputs + outputs),
+            Fan::Unit => 1.0,
         };
         Ok((self.scale / fan).sqrt())
     }

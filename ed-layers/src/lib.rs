@@ -7,18 +7,26 @@
 extern crate self as ed_layers;
 
 pub mod activation;
+mod dropout;
+mod embedding;
 pub mod estimator;
 pub mod geometry;
 pub mod initializers;
 mod layer;
 mod linear;
 mod names;
+mod normalization;
 pub mod prelude;
 pub mod scope;
 mod sequential;
+mod shape;
 pub mod weight;
 
+pub use dropout::{AlwaysDropout, Dropout};
+pub use embedding::{Embedding, WithTable};
 pub use layer::{Apply, Input, Layer};
 pub use linear::{Bias, Dense, Kinded, Linear, Pass, WithUnits};
 pub use names::*;
+pub use normalization::{BatchNorm, LayerNorm};
 pub use sequential::{Chain, Run, Sequential};
+pub use shape::{Flatten, Residual};

@@ -1,6 +1,7 @@
 //! [`Linear`]: a geometry, an estimator for its kernel, a bias and an activation.
 
 use dfdx::shapes::Shape;
+use ed_core::ops::add_channels;
 use ed_core::params::param_as;
 use ed_core::tensor::{Dims, Float, Var};
 use ed_core::{Result, SiteName};
@@ -134,7 +135,7 @@ impl<G, W: Estimator> Linear<G, W> {
         let y = W::apply(&pass.kernel, &self.geometry, x)?;
         let y = match &pass.bias {
             None => y,
-            Some(bias) => &y + bias.broadcast_to(*y.shape())?,
+            Some(bias) => Var::from_value(add_channels(y.value(), bias.value())?)?,
         };
         self.activation.of(&y)
     }

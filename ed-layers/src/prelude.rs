@@ -2,7 +2,8 @@
 
 #[doc(no_inline)]
 pub use crate::{
-    Apply, Bias, Dense, Layer, Linear, Sequential, WithUnits,
+    Apply, BatchNorm, Bias, Dense, Dropout, Embedding, Flatten, Layer, LayerNorm, Linear, Residual,
+    Sequential, WithTable, WithUnits,
     activation::*,
     estimator::{Deterministic, Reparameterization},
     names::*,

@@ -3,6 +3,7 @@
 //! A geometry knows shapes and products; it does not know where its kernel comes from. All estimators come with each.
 
 mod dense;
+mod embedding;
 
 use std::fmt::Debug;
 
@@ -11,6 +12,7 @@ use ed_core::Result;
 use ed_core::tensor::{Dims, Float, Var};
 
 pub use dense::DenseMap;
+pub use embedding::TableMap;
 
 /// How the numbers of a tensor belong to examples and channels: `[rows, positions, channels]`, row-major.
 ///
@@ -31,6 +33,10 @@ pub trait Geometry<S: Shape>: Clone + Debug + Send + Sync + 'static {
     type Kernel: Shape;
     /// Shape of the output, channels last.
     type Out: Shape;
+
+    /// Whether an input number is the code of a one-hot vector: such inputs are neither flipped, squared, scaled nor
+    /// dropped.
+    const CODES: bool = false;
 
     /// The kernel's shape for an input.
     ///
