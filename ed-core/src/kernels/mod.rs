@@ -11,6 +11,7 @@
 //! - [`reduce`]: sums, maxima, log-sum-exp; [`broadcast`]: repeating parameters.
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
 //! - [`fused`]: divergences with their gradients in one pass.
+//! - [`recurrent`]: recurrent networks over sequences.
 //! - [`optim`]: optimiser steps.
 //! - [`sampling`]: draws of other distributions.
 //! - [`special`]: special functions of one `f64`.
@@ -25,6 +26,7 @@ pub mod math;
 pub mod matmul;
 pub mod optim;
 pub mod parallel;
+pub mod recurrent;
 pub mod reduce;
 pub mod rng;
 pub mod sampling;

@@ -15,6 +15,7 @@ pub(crate) mod loops;
 pub(crate) mod noise;
 pub(crate) mod norm;
 pub(crate) mod normal_kl;
+pub mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod sample;
 #[cfg(test)]

@@ -67,6 +67,11 @@ impl<E: Float> Buffer<E> {
         buffer.fill(E::ZERO);
         buffer
     }
+
+    /// The numbers, to grow or shrink.
+    pub(crate) fn as_vec(&mut self) -> &mut Vec<E> {
+        &mut self.data
+    }
 }
 
 impl<E: Float> From<Vec<E>> for Buffer<E> {

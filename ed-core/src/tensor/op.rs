@@ -5,16 +5,17 @@
 
 use std::fmt::Debug;
 
+use super::buffer::Buffer;
 use super::float::Float;
 use crate::kernels::fused::Gradient;
 
 /// Which inputs will be asked for a gradient, and where to keep what the backward pass will want.
-pub struct Keep<'a, E> {
+pub struct Keep<'a, E: Float> {
     pub(super) wanted: &'a [bool],
-    pub(super) saved: &'a mut Vec<E>,
+    pub(super) saved: &'a mut Buffer<E>,
 }
 
-impl<E> Keep<'_, E> {
+impl<E: Float> Keep<'_, E> {
     /// Whether the gradient of input `index` will be asked for.
     pub fn wants(&self, index: usize) -> bool {
         self.wanted[index]
@@ -27,6 +28,14 @@ impl<E> Keep<'_, E> {
 
     /// The memory for intermediate results; the backward pass gets it as [`Backward::saved`].
     pub fn saved(&mut self) -> &mut Vec<E> {
+        self.saved.as_vec()
+    }
+
+    /// The same memory, of `len` numbers of unspecified value: for large results, which reuse that of earlier steps.
+    pub fn saved_scratch(&mut self, len: usize) -> &mut [E] {
+        if self.saved.len() != len {
+            *self.saved = Buffer::scratch(len);
+        }
         self.saved
     }
 }

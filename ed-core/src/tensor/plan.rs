@@ -38,7 +38,7 @@ struct Step<E: Float> {
     inputs: SmallVec<[Input<E>; 4]>,
     wanted: SmallVec<[bool; 8]>,
     out: Range<usize>,
-    saved: Vec<E>,
+    saved: Buffer<E>,
     /// Gradients that the backward pass adds to, in the order of memory and without overlap.
     slots: SmallVec<[GradPlace; 4]>,
     /// Gradients that overlap with one of those, each with memory of its own that is added afterwards.

@@ -51,7 +51,7 @@ pub(crate) struct Entry<E: Float> {
     pub op: Option<Rc<dyn Op<E>>>,
     pub inputs: SmallVec<[Source<E>; 4]>,
     pub out: Arc<Buffer<E>>,
-    pub saved: Vec<E>,
+    pub saved: Buffer<E>,
 }
 
 /// The operations of one tape.
@@ -130,7 +130,12 @@ impl<E: Float> Tape<E> {
     }
 
     pub(crate) fn watch_value(&self, x: &Value<E>) -> Value<E> {
-        let entry = Entry { op: None, inputs: SmallVec::new(), out: x.data().clone(), saved: Vec::new() };
+        let entry = Entry {
+            op: None,
+            inputs: SmallVec::new(),
+            out: x.data().clone(),
+            saved: Buffer::from(Vec::new()),
+        };
         let node = E::with_tapes(|tapes| {
             let mut tapes = tapes.borrow_mut();
             let record = tapes.get(self.id).map(|record| {
@@ -188,7 +193,7 @@ pub(crate) fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) 
     }
     let slices: SmallVec<[&[E]; 4]> = inputs.iter().map(|input| &***input.data()).collect();
     let mut out = Buffer::scratch(dims.num_elements());
-    let mut saved = Vec::new();
+    let mut saved = Buffer::from(Vec::new());
     op.forward(&slices, &mut out, Keep { wanted: &wanted, saved: &mut saved });
     let out = Arc::new(out);
     if tape == 0 {
