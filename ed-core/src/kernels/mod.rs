@@ -10,6 +10,7 @@
 //! - [`rng`]: counter-based keys, uniforms and normals.
 //! - [`reduce`]: sums, maxima, log-sum-exp; [`broadcast`]: repeating parameters.
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
+//! - [`conv`]: convolutions; [`pool`]: maxima and means under a window.
 //! - [`fused`]: divergences with their gradients in one pass.
 //! - [`recurrent`]: recurrent networks over sequences.
 //! - [`optim`]: optimiser steps.
@@ -18,6 +19,7 @@
 
 pub mod broadcast;
 pub mod cholesky;
+pub mod conv;
 pub mod dispatch;
 pub mod float;
 pub mod fused;
@@ -26,6 +28,7 @@ pub mod math;
 pub mod matmul;
 pub mod optim;
 pub mod parallel;
+pub mod pool;
 pub mod recurrent;
 pub mod reduce;
 pub mod rng;

@@ -8,12 +8,12 @@ use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Buffer, Dims, Float, GradSlot, Keep, Op, Value};
 
 /// The kernels refuse slices of the wrong length only, and an operation is made with the sizes of its inputs.
-fn fits(outcome: Result<(), LinalgError>) {
+pub(super) fn fits(outcome: Result<(), LinalgError>) {
     debug_assert!(outcome.is_ok(), "{outcome:?}");
 }
 
 /// Adds to a gradient what `write` puts into a buffer, or has it write into the gradient if that is fresh.
-fn overwrite_or_add<E: Float>(slot: GradSlot<'_, E>, write: impl FnOnce(&mut [E])) {
+pub(super) fn overwrite_or_add<E: Float>(slot: GradSlot<'_, E>, write: impl FnOnce(&mut [E])) {
     let fresh = slot.is_fresh();
     let grad = slot.raw();
     if fresh {

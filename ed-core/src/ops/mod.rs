@@ -6,6 +6,9 @@
 pub(crate) mod belief;
 pub(crate) mod categorical;
 pub(crate) mod channels;
+pub mod conv;
+#[cfg(test)]
+mod conv_tests;
 pub(crate) mod density;
 pub(crate) mod dfdx;
 pub(crate) mod elementwise;
@@ -15,11 +18,13 @@ pub(crate) mod loops;
 pub(crate) mod noise;
 pub(crate) mod norm;
 pub(crate) mod normal_kl;
+pub mod pool;
 pub mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod sample;
 #[cfg(test)]
 mod test_gradients;
+mod window;
 
 pub use belief::{
     DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
@@ -30,3 +35,4 @@ pub use dfdx::{Traced, via_dfdx, via_dfdx2};
 pub use layout::take_rows;
 pub use noise::{add_flipped, dropout, flip, local_noise, spatial_dropout};
 pub use norm::{BatchNorm, batch_norm, layer_norm};
+pub use window::{Padding, Window};
