@@ -7,7 +7,7 @@
 //! - [`Geometry`] has the sizes; `lattice` says which pixels of a source each pixel of a destination reads. The
 //!   gradient by the input reads the gradient of the output in the same manner in which the output reads the input,
 //!   so both are one routine.
-//! - `products` copies what a few pixels read into a panel that stays in the first-level cache and multiplies it by the
+//! - `products` copies what a few pixels read into a panel that stays in the second-level cache and multiplies it by the
 //!   kernel as a matrix; no larger copy of the image ever exists.
 //! - `depthwise` is for one input channel a group, where such products would be of a vector with a number.
 //!

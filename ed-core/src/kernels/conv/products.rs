@@ -11,9 +11,12 @@ use crate::kernels::float::Real;
 use crate::kernels::linalg::{view, view_mut};
 use crate::kernels::parallel::{Rows, for_each, map_reduce};
 
-/// Numbers in a panel: with the rows of the kernel that it meets it stays in the first-level cache, where products run
-/// about twice as fast as from the second level.
-const PANEL: usize = 1 << 13;
+/// Numbers in a panel: it stays in the second-level cache beside the kernel, and is large enough for products to run at
+/// their full rate.
+const PANEL: usize = 1 << 15;
+
+/// Pixels in a panel of a large kernel, each weight of which is read once for so many pixels.
+const FEWEST_PIXELS: usize = 32;
 
 /// Fused multiply-adds that are worth a task.
 const TASK: usize = 1 << 21;
@@ -24,7 +27,7 @@ const PARTS: usize = 32;
 /// Pixels of a destination that fill one panel, in whole rows where they are short, when `cover` pixels have one row of
 /// `width` numbers in it.
 fn panel_pixels(lattice: &Lattice, width: usize, cover: usize) -> usize {
-    let pixels = (PANEL / width.max(1)).max(4) * cover;
+    let pixels = (PANEL / width.max(1)).max(FEWEST_PIXELS) * cover;
     let rows = lattice.columns.dest * lattice.rows.stride;
     if pixels > rows { pixels / rows * rows } else { pixels }
 }
