@@ -64,8 +64,9 @@ impl<E: Float> Op<E> for GruStep {
 /// use ed::ops::recurrent::gru_step;
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let (x, h) = (Var::from([[0.0f64, 0.0, 1.0]]), Var::from([[0.5f64]]));
-/// let after = gru_step(x.value(), Var::from([[0.0f64; 3]]).value(), h.value())?;
+/// let by_inputs = Var::from_vec(vec![0.0, 0.0, 1.0], (1usize, 3usize))?;
+/// let (by_state, h) = (Var::zeros((1usize, 3usize)), Var::<_, f64>::full(0.5, (1usize, 1usize)));
+/// let after = gru_step(by_inputs.value(), by_state.value(), h.value())?;
 /// assert!((after.as_slice()?[0] - 0.5 * (1f64.tanh() + 0.5)).abs() < 1e-12);
 /// # Ok(()) }
 /// ```
@@ -157,7 +158,8 @@ impl<E: Float> Op<E> for GruSequence {
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
 /// let x = Var::from_vec(vec![1.0f64, 0.0], (1usize, 2usize, 1usize))?;
-/// let (kernel, zeros) = (Var::from([[0.0, 0.0, 1.0]]), Var::from([[0.0f64; 3]]));
+/// let kernel = Var::from_vec(vec![0.0, 0.0, 1.0], (1usize, 3usize))?;
+/// let zeros = Var::zeros((1usize, 3usize));
 /// let bias = Var::from([0.0f64; 3]);
 /// let weights = GruWeights {
 ///     kernel: kernel.value(),

@@ -19,7 +19,8 @@ const GATES: usize = 4;
 /// use ed::ops::recurrent::LstmState;
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let state = LstmState::new(&Var::from([[1.0f32]]).into_value(), &Var::from([[2.0f32]]).into_value())?;
+/// let (hidden, cell) = (Var::full(1.0, (1usize, 1usize)), Var::<_, f32>::full(2.0, (1usize, 1usize)));
+/// let state = LstmState::new(hidden.value(), cell.value())?;
 /// assert_eq!(state.cell().as_slice()?, [2.0]);
 /// # Ok(()) }
 /// ```
@@ -127,8 +128,8 @@ impl<E: Float> Op<E> for LstmStep {
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
 /// // Zero weights and a forget bias of 1.
-/// let z = Var::from([[0.0f64, 1.0, 0.0, 0.0]]);
-/// let (h, c) = (Var::from([[0.0f64]]), Var::from([[0.25f64]]));
+/// let z = Var::from_vec(vec![0.0, 1.0, 0.0, 0.0], (1usize, 4usize))?;
+/// let (h, c) = (Var::full(0.0, (1usize, 1usize)), Var::<_, f64>::full(0.25, (1usize, 1usize)));
 /// let after = lstm_step(z.value(), &LstmState::new(h.value(), c.value())?)?;
 /// assert!((after.hidden().as_slice()?[0] - 0.090378257).abs() < 1e-9);
 /// # Ok(()) }
@@ -243,7 +244,8 @@ fn run_sequence<E: Float>(
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
 /// let x = Var::from_vec(vec![1.0f64, -1.0], (1usize, 2usize, 1usize))?;
-/// let (kernel, recurrent) = (Var::from([[1.0, 0.0, 2.0, 0.0]]), Var::from([[0.0f64; 4]]));
+/// let kernel = Var::from_vec(vec![1.0, 0.0, 2.0, 0.0], (1usize, 4usize))?;
+/// let recurrent = Var::zeros((1usize, 4usize));
 /// let bias = Var::from([0.0, 1.0, 0.0, 0.0]);
 /// let weights = LstmWeights { kernel: kernel.value(), recurrent: recurrent.value(), bias: bias.value() };
 /// let h = lstm_sequence(x.value(), weights, None)?;
