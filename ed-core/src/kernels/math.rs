@@ -103,6 +103,15 @@ pub fn ln_1p<A: Arch, T: Real>(x: T) -> T {
     if x.abs() < T::EPSILON * T::HALF { x } else { value }
 }
 
+/// `ln(1 + x)` for `0 ≤ x ≤ 1`: 2 ulp. There `1 + x` needs no rounding, and no second division mends it.
+#[inline(always)]
+fn ln_1p_unit<A: Arch, T: Real>(x: T) -> T {
+    // Beyond √2 - 1 it is ln 2 + ln(1 + (x - 1) / 2).
+    let far = x > T::from_f64(std::f64::consts::SQRT_2 - 1.0);
+    let f = if far { (x - T::ONE) * T::HALF } else { x };
+    ln_of_parts::<A, T>(if far { T::ONE } else { T::ZERO }, f, T::ZERO)
+}
+
 /// Hyperbolic tangent: 4 ulp.
 #[inline(always)]
 pub fn tanh<A: Arch, T: Real>(x: T) -> T {
@@ -122,8 +131,15 @@ pub fn sigmoid<A: Arch, T: Real>(x: T) -> T {
 /// `ln(1 + exp(x))`: 3 ulp.
 #[inline(always)]
 pub fn softplus<A: Arch, T: Real>(x: T) -> T {
-    let rest = ln_1p::<A, T>(exp::<A, T>(-x.abs()));
-    if x > T::ZERO { x + rest } else { rest }
+    softplus_and_exp::<A, T>(x).0
+}
+
+/// `ln(1 + exp(x))` and the `exp(-|x|)` that it is made of.
+#[inline(always)]
+pub(super) fn softplus_and_exp<A: Arch, T: Real>(x: T) -> (T, T) {
+    let e = exp::<A, T>(-x.abs());
+    let rest = ln_1p_unit::<A, T>(e);
+    (if x > T::ZERO { x + rest } else { rest }, e)
 }
 
 /// `ln sigmoid(x) = -softplus(-x)`: 3 ulp.

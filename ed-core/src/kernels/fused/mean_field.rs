@@ -99,14 +99,14 @@ impl<T: Real> MeanField<'_, T> {
     }
 }
 
-/// `softplus(x) + floor`, and its slope `sigmoid(x)`, from one exponential.
+/// The scale, its reciprocal, and its slope `sigmoid(raw)`, from one exponential and one division.
 #[inline(always)]
-fn scale_and_slope<A: Arch, T: Real>(raw: T) -> (T, T) {
-    let e = math::exp::<A, T>(-raw.abs());
-    let rest = math::ln_1p::<A, T>(e);
-    let scale = if raw > T::ZERO { raw + rest } else { rest } + T::from_f64(SCALE_FLOOR);
+fn scale_and_slope<A: Arch, T: Real>(raw: T) -> (T, T, T) {
+    let (softplus, e) = math::softplus_and_exp::<A, T>(raw);
+    let (scale, both) = (softplus + T::from_f64(SCALE_FLOOR), T::ONE + e);
+    let inverse_of_product = T::ONE / (scale * both);
     let top = if raw >= T::ZERO { T::ONE } else { e };
-    (scale, top / (T::ONE + e))
+    (scale, both * inverse_of_product, top * scale * inverse_of_product)
 }
 
 /// The prior of a tile of weights: locations and reciprocal scales.
@@ -148,7 +148,10 @@ impl<T: Real> Kernel for Forward<'_, T> {
     fn run<A: Arch>(self) -> f64 {
         let Self { posterior, mut draw, start } = self;
         let MeanField { loc, raw_scale, prior, noise } = posterior;
-        let mut sums = Lanes::<T, 1>::new();
+        // Squares and binary exponents of the ratios of the scales; their mantissas are multiplied, for one logarithm
+        // in each lane of a tile.
+        let mut sums = Lanes::<T, 2>::new();
+        let mut mantissa_logs = Lanes::<T, 1>::new();
         let mut tile = PriorTile::new();
         let (mut scales, mut epsilon) = ([T::ONE; TILE], [T::ZERO; TILE]);
         for from in (0..loc.len()).step_by(TILE) {
@@ -156,7 +159,7 @@ impl<T: Real> Kernel for Forward<'_, T> {
             let (loc, raw_scale) = (&loc[from..][..len], &raw_scale[from..][..len]);
             let scales = &mut scales[..len];
             for (scale, &raw) in scales.iter_mut().zip(raw_scale) {
-                *scale = scale_and_slope::<A, T>(raw).0;
+                *scale = math::softplus::<A, T>(raw) + T::from_f64(SCALE_FLOOR);
             }
             if let (Some(draw), Some((key, around))) = (&mut draw, noise) {
                 let (draw, epsilon) = (&mut draw[from..][..len], &mut epsilon[..len]);
@@ -177,23 +180,32 @@ impl<T: Real> Kernel for Forward<'_, T> {
             if let Some(prior) = prior {
                 tile.load(prior, from, len);
                 let (prior_loc, inverse) = (&tile.loc[..len], &tile.inverse[..len]);
-                let term = |i: usize| {
+                let mut mantissas = [T::ONE; LANES];
+                let mut step = |lane: usize, i: usize| {
                     let z = (loc[i] - prior_loc[i]) * inverse[i];
                     let ratio = scales[i] * inverse[i];
-                    T::HALF * (ratio.mul_add::<A>(ratio, z * z) - T::ONE) - math::ln::<A, T>(ratio)
+                    let square = ratio.mul_add::<A>(ratio, z * z) - T::ONE;
+                    let (exponent, mantissa) = ratio.decompose();
+                    sums.0[0][lane] += if ratio >= T::ZERO { square } else { T::NAN };
+                    sums.0[1][lane] += exponent;
+                    mantissas[lane] *= mantissa;
                 };
                 let whole = len / LANES * LANES;
                 for block in (0..whole).step_by(LANES) {
                     for lane in 0..LANES {
-                        sums.0[0][lane] += term(block + lane);
+                        step(lane, block + lane);
                     }
                 }
                 for i in whole..len {
-                    sums.0[0][i - whole] += term(i);
+                    step(i - whole, i);
+                }
+                for lane in 0..LANES {
+                    mantissa_logs.0[0][lane] += math::ln_positive::<A, T>(mantissas[lane]);
                 }
             }
         }
-        sums.totals()[0]
+        let ([squares, exponents], [mantissas]) = (sums.totals(), mantissa_logs.totals());
+        0.5 * squares - (exponents * std::f64::consts::LN_2 + mantissas)
     }
 }
 
@@ -218,14 +230,16 @@ impl<T: Real> Kernel for Back<'_, T> {
         let ([mut d_loc, mut d_raw], mut by_prior) = (self.by_weight, self.by_prior);
         let mut sums = Lanes::<T, 2>::new();
         let mut tile = PriorTile::new();
-        let (mut scales, mut slopes, mut epsilon) = ([T::ONE; TILE], [T::ONE; TILE], [T::ZERO; TILE]);
+        let (mut scales, mut inverse_scales) = ([T::ONE; TILE], [T::ONE; TILE]);
+        let (mut slopes, mut epsilon) = ([T::ONE; TILE], [T::ZERO; TILE]);
         let (mut by_loc, mut by_scale) = ([T::ZERO; TILE], [T::ZERO; TILE]);
         for from in (0..loc.len()).step_by(TILE) {
             let len = TILE.min(loc.len() - from);
             let (loc, raw_scale) = (&loc[from..][..len], &raw_scale[from..][..len]);
             let (scales, slopes) = (&mut scales[..len], &mut slopes[..len]);
+            let inverse_scales = &mut inverse_scales[..len];
             for i in 0..len {
-                (scales[i], slopes[i]) = scale_and_slope::<A, T>(raw_scale[i]);
+                (scales[i], inverse_scales[i], slopes[i]) = scale_and_slope::<A, T>(raw_scale[i]);
             }
             let (by_loc, by_scale) = (&mut by_loc[..len], &mut by_scale[..len]);
             match (grad_draw, noise) {
@@ -251,7 +265,7 @@ impl<T: Real> Kernel for Back<'_, T> {
                     let weight = grad_kl * inverse[i];
                     let (z, ratio) = ((loc[i] - prior_loc[i]) * inverse[i], scales[i] * inverse[i]);
                     by_loc[i] = weight.mul_add::<A>(z, by_loc[i]);
-                    by_scale[i] += weight.mul_add::<A>(ratio, -(grad_kl / scales[i]));
+                    by_scale[i] += weight.mul_add::<A>(ratio, -(grad_kl * inverse_scales[i]));
                 }
                 if prior_sums {
                     for i in 0..len {
