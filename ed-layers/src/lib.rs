@@ -3,8 +3,13 @@
 //! A layer is a geometry (how a kernel meets an input) times an estimator (how an uncertain kernel does), and one word
 //! turns it Bayesian: `Dense::<Flipout>::new(10)`.
 
-// The macros and doc examples say `ed_layers`; inside this crate that is this crate.
-extern crate self as ed_layers;
+// Generated code says `::ed::layers`; inside this crate that is the module below.
+extern crate self as ed;
+
+#[doc(hidden)]
+pub mod layers {
+    pub use crate::Layer;
+}
 
 pub mod activation;
 mod dropout;
@@ -20,9 +25,11 @@ pub mod prelude;
 pub mod scope;
 mod sequential;
 mod shape;
+mod summary;
 pub mod weight;
 
 pub use dropout::{AlwaysDropout, Dropout};
+pub use ed_macros::Layer;
 pub use embedding::{Embedding, WithTable};
 pub use layer::{Apply, Input, Layer};
 pub use linear::{Bias, Dense, Kinded, Linear, Pass, WithUnits};
@@ -30,3 +37,4 @@ pub use names::*;
 pub use normalization::{BatchNorm, LayerNorm};
 pub use sequential::{Chain, Run, Sequential};
 pub use shape::{Flatten, Residual};
+pub use summary::summary;

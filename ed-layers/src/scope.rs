@@ -35,6 +35,16 @@ impl Identity {
     pub fn named(self, name: impl Into<SiteName>) -> Identity {
         Identity { name: Some(name.into()), ..self }
     }
+
+    /// The name that it was given.
+    pub(crate) fn explicit_name(&self) -> Option<String> {
+        self.name.as_ref().map(SiteName::to_string)
+    }
+
+    /// What it is called if nothing around it has a name for it; empty for a nameless one.
+    pub(crate) fn own_name(&self) -> String {
+        self.explicit_name().or(self.default.map(str::to_string)).unwrap_or_default()
+    }
 }
 
 /// The children of a running layer: where each lies in memory, and its name. They are borrowed while it runs, so that
@@ -78,7 +88,7 @@ pub fn enter<L: Layer, T>(layer: &L, program: impl FnOnce() -> Result<T>) -> Res
         }
     }
     let identity = layer.identity();
-    let explicit = || identity?.name.as_ref().map(SiteName::to_string);
+    let explicit = || identity?.explicit_name();
     let by_place = || {
         let place = place(layer)?;
         RUNNING.with(|running| {

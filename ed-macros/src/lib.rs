@@ -1,9 +1,11 @@
-//! The macros of `ed`: [`macro@model`], which names the random variables of a function.
+//! The macros of `ed`: [`macro@model`], which names the random variables of a function, and [`macro@Layer`], which names
+//! the layers of a struct.
 //!
 //! The macro parses the function (`model/parse.rs`), checks every rule and reports all violations together
 //! (`model/validate.rs`), and writes the function that names its sites (`model/expand.rs`).
 
 mod errors;
+mod layer;
 mod model;
 mod paths;
 
@@ -79,4 +81,37 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn model(args: TokenStream, item: TokenStream) -> TokenStream {
     model::attribute(args.into(), item.into()).into()
+}
+
+/// Makes a layer of a struct of layers: each field is a child by its name.
+///
+/// A parameter of the field `readout` is then called `readout/kernel`, a list's `blocks/0/kernel`. A field that holds no
+/// layer is marked `#[layer(skip)]`. An enum has the layers of its variant. What the layer does with an input is said
+/// by `impl Apply<…>`. `Debug` has to be derived, too.
+///
+/// ```ignore
+/// use ed::prelude::*;
+///
+/// #[derive(Clone, Debug, Layer)]
+/// struct Network {
+///     hidden: Vec<Dense<Flipout>>,
+///     readout: Dense<Flipout>,
+///     #[layer(skip)]
+///     temperature: f64,
+/// }
+///
+/// impl Apply<Var<(usize, usize)>> for Network {
+///     type Output = Var<(usize, usize)>;
+///     fn apply(&self, mut x: Var<(usize, usize)>) -> Result<Self::Output> {
+///         for layer in &self.hidden {
+///             x = layer.forward(x)?.relu();
+///         }
+///         Ok(self.readout.forward(x)? / self.temperature)
+///     }
+/// }
+/// ```
+#[proc_macro_derive(Layer, attributes(layer))]
+pub fn derive_layer(item: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(item as syn::DeriveInput);
+    layer::derive(input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

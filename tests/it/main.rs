@@ -6,6 +6,7 @@ mod examples;
 mod facade;
 mod flat;
 mod handlers;
+mod networks;
 mod ops;
 mod registry;
 mod support;

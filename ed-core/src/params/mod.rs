@@ -1,5 +1,6 @@
 //! Trainable numbers: the store, the statement that reads it, and the optimisers that change it.
 
+mod checkpoint;
 pub mod optimizer;
 mod statement;
 mod store;

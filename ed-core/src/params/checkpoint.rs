@@ -1,0 +1,219 @@
+//! Parameters in files: safetensors, which Python's library of that name reads and writes, too.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+
+use super::store::{Params, check_kind};
+use crate::atomic_file;
+use crate::error::{Error, Result};
+use crate::tensor::{AnyVar, Dims, Float, MAX_RANK, Value};
+use crate::trace::SiteName;
+
+/// Names in the order in which they were made, a line each.
+const ORDER: &str = "order";
+/// Names of tensors that programs keep up and optimisers leave alone, a line each.
+const STATE: &str = "state";
+
+impl Params {
+    /// Writes all tensors to a safetensors file, whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path if it cannot be written.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("ed-doc-{}.safetensors", std::process::id()));
+    /// let mut params = Params::new();
+    /// params.insert("net/0/kernel", Var::from([1.0f32, 2.0]))?;
+    /// params.save(&path)?;
+    /// assert_eq!(Params::load(&path)?.required("net/0/kernel")?.to_vec()?, [1.0, 2.0]);
+    ///
+    /// let mut other = Params::new();
+    /// other.insert("net/0/kernel", Var::from([0.0f32; 3]))?;
+    /// let error = other.restore(&path).unwrap_err().to_string();
+    /// assert!(error.contains("`net/0/kernel`") && error.contains("[3]") && error.contains("[2]"), "{error}");
+    /// # std::fs::remove_file(path).ok();
+    /// # Ok(()) }
+    /// ```
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let refused = |why: String| Error::Io { path: path.into(), why };
+        let bytes: Vec<(&SiteName, Dtype, Vec<usize>, Vec<u8>)> = self
+            .iter()
+            .map(|(name, value)| {
+                let (dtype, bytes) = match value {
+                    AnyVar::F32(value) => (Dtype::F32, to_bytes(value, |x| x.to_le_bytes())?),
+                    AnyVar::F64(value) => (Dtype::F64, to_bytes(value, |x| x.to_le_bytes())?),
+                };
+                Ok((name, dtype, value.dims().to_vec(), bytes))
+            })
+            .collect::<Result<_>>()?;
+        let views = bytes
+            .iter()
+            .map(|(name, dtype, dims, bytes)| {
+                let view =
+                    TensorView::new(*dtype, dims.clone(), bytes).map_err(|why| refused(why.to_string()))?;
+                Ok((name.as_str(), view))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let listed = |names: Vec<&str>| names.join("\n");
+        let metadata = HashMap::from([
+            ("format".to_string(), "ed".to_string()),
+            (ORDER.into(), listed(self.names().map(SiteName::as_str).collect())),
+            (
+                STATE.into(),
+                listed(self.names().map(SiteName::as_str).filter(|name| self.is_state(name)).collect()),
+            ),
+        ]);
+        let file = serialize(views, Some(metadata)).map_err(|why| refused(why.to_string()))?;
+        atomic_file::write(path, &file).map_err(|why| refused(why.to_string()))
+    }
+
+    /// All tensors of a safetensors file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path if it cannot be read, is no safetensors file, is truncated, or has a tensor that is
+    /// neither of type `f32` nor `f64` or has more than six axes.
+    pub fn load(path: impl AsRef<Path>) -> Result<Params> {
+        let path = path.as_ref();
+        let refused = |why: String| Error::Io { path: path.into(), why };
+        let file = std::fs::read(path).map_err(|why| refused(why.to_string()))?;
+        let damaged = |why: safetensors::SafeTensorError| {
+            refused(format!("this is no safetensors file, or a damaged one ({why})"))
+        };
+        let (_, header) = SafeTensors::read_metadata(&file).map_err(damaged)?;
+        let tensors = SafeTensors::deserialize(&file).map_err(damaged)?;
+        let lines = |key: &str| -> Vec<&str> {
+            let text = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+            text.map(|text| text.lines().collect()).unwrap_or_default()
+        };
+        let place: HashMap<&str, usize> =
+            lines(ORDER).into_iter().enumerate().map(|(place, name)| (name, place)).collect();
+        let mut names = tensors.names();
+        names.sort_by_key(|&name| (place.get(name).copied().unwrap_or(usize::MAX), name.to_string()));
+        let state = lines(STATE);
+        let mut params = Params::new();
+        for name in names {
+            let view = tensors.tensor(name).map_err(damaged)?;
+            if view.shape().len() > MAX_RANK {
+                return Err(refused(format!(
+                    "the tensor `{name}` has {} axes, and at most {MAX_RANK} fit",
+                    view.shape().len()
+                )));
+            }
+            let dims: Dims = view.shape().iter().copied().collect();
+            let value = match view.dtype() {
+                Dtype::F32 => AnyVar::F32(from_bytes(view.data(), dims, f32::from_le_bytes)?),
+                Dtype::F64 => AnyVar::F64(from_bytes(view.data(), dims, f64::from_le_bytes)?),
+                other => {
+                    return Err(refused(format!(
+                        "the tensor `{name}` is of type {other:?}; expected F32 or F64"
+                    )));
+                }
+            };
+            match state.contains(&name) {
+                true => params.insert_state(name.to_string(), value)?,
+                false => params.insert(name.to_string(), value)?,
+            }
+        }
+        Ok(params)
+    }
+
+    /// Gives every tensor that is here its value from a safetensors file. Make the parameters first, by a run of the
+    /// program.
+    ///
+    /// # Errors
+    /// As [`Params::load`]; [`Error::NoSuchSite`] with the names that the file has, if it lacks one;
+    /// [`Error::Shape`] or [`Error::Precision`] with the name, if one differs in kind; [`Error::Io`] with the names of
+    /// those that only the file has. Nothing changes then.
+    pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let stored = Params::load(path)?;
+        for (name, value) in self.iter() {
+            check_kind(value, stored.required(name.as_str())?).map_err(|error| error.at_site(name))?;
+        }
+        let extra: Vec<&str> =
+            stored.names().map(SiteName::as_str).filter(|name| self.get(name).is_none()).collect();
+        if !extra.is_empty() {
+            let why = format!("it has tensors that the program does not have: {}", extra.join(", "));
+            return Err(Error::Io { path: path.into(), why });
+        }
+        for (name, value) in stored.iter() {
+            self.set(name.clone(), value.clone())?;
+        }
+        Ok(())
+    }
+}
+
+fn to_bytes<E: Float, const N: usize>(value: &Value<E>, bytes: impl Fn(E) -> [u8; N]) -> Result<Vec<u8>> {
+    Ok(value.detach().as_slice()?.iter().flat_map(|&x| bytes(x)).collect())
+}
+
+fn from_bytes<E: Float, const N: usize>(
+    bytes: &[u8],
+    dims: Dims,
+    number: impl Fn([u8; N]) -> E,
+) -> Result<Value<E>> {
+    Value::from_vec(bytes.as_chunks().0.iter().map(|&bytes| number(bytes)).collect(), dims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::Var;
+
+    fn folder(name: &str) -> std::path::PathBuf {
+        atomic_file::test_folder(name)
+    }
+
+    #[test]
+    fn keeps_order_precision_bits_and_state() -> Result<()> {
+        let path = folder("checkpoint").join("a.safetensors");
+        let mut params = Params::new();
+        params.insert("z", Var::from([f64::MIN_POSITIVE, -0.0, f64::NAN]))?;
+        params.insert("a/kernel", Var::from_vec(vec![1.5f32; 6], (2usize, 3usize))?)?;
+        params.insert_state("a/moving_mean", Var::<(), f32>::scalar(7.0))?;
+        params.save(&path)?;
+        let loaded = Params::load(&path)?;
+        assert_eq!(
+            loaded.names().map(SiteName::as_str).collect::<Vec<_>>(),
+            ["z", "a/kernel", "a/moving_mean"]
+        );
+        assert_eq!(loaded.num_parameters(), 9);
+        assert!(loaded.is_state("a/moving_mean"));
+        let z = loaded.required("z")?.to_vec()?;
+        assert_eq!((z[0], z[1].is_sign_negative(), z[2].is_nan()), (f64::MIN_POSITIVE, true, true));
+        let mut again = params.clone();
+        again.set("a/kernel", Var::from_vec(vec![0.0f32; 6], (2usize, 3usize))?)?;
+        again.restore(&path)?;
+        assert_eq!(again.required("a/kernel")?.to_vec()?, [1.5; 6]);
+        Ok(())
+    }
+
+    #[test]
+    fn says_what_is_missing_left_over_or_damaged() -> Result<()> {
+        let path = folder("checkpoint_refusals").join("a.safetensors");
+        let mut params = Params::new();
+        params.insert("kernel", Var::from([1.0f32, 2.0]))?;
+        params.save(&path)?;
+        let mut more = params.clone();
+        more.insert("bias", Var::from([1.0f32]))?;
+        let missing = more.restore(&path).unwrap_err().to_string();
+        assert!(missing.contains("`bias`") && missing.contains("`kernel`"), "{missing}");
+        let left_over = Params::new().restore(&path).unwrap_err().to_string();
+        assert!(left_over.contains("kernel"), "{left_over}");
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        for length in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..length])
+                .map_err(|why| Error::Io { path: path.clone(), why: why.to_string() })?;
+            let damaged = Params::load(&path).unwrap_err().to_string();
+            assert!(damaged.contains("damaged"), "{length} bytes: {damaged}");
+        }
+        assert!(Params::load(path.with_extension("none")).is_err());
+        Ok(())
+    }
+}
