@@ -12,6 +12,7 @@ pub mod layers {
 }
 
 pub mod activation;
+mod convolution;
 mod dropout;
 mod embedding;
 pub mod estimator;
@@ -21,13 +22,16 @@ mod layer;
 mod linear;
 mod names;
 mod normalization;
+mod pooling;
 pub mod prelude;
+pub mod recurrent;
 pub mod scope;
 mod sequential;
 mod shape;
 mod summary;
 pub mod weight;
 
+pub use convolution::{Conv1d, Conv2d, Sizes, WithFilters};
 pub use dropout::{AlwaysDropout, Dropout};
 pub use ed_macros::Layer;
 pub use embedding::{Embedding, WithTable};
@@ -35,6 +39,8 @@ pub use layer::{Apply, Input, Layer};
 pub use linear::{Bias, Dense, Kinded, Linear, Pass, WithUnits};
 pub use names::*;
 pub use normalization::{BatchNorm, LayerNorm};
+pub use pooling::{AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d};
+pub use recurrent::{Gru, GruCell, Lstm, LstmCell};
 pub use sequential::{Chain, Run, Sequential};
 pub use shape::{Flatten, Residual};
 pub use summary::summary;

@@ -5,3 +5,14 @@ use crate::linear::Dense;
 
 /// A dense layer whose kernel is drawn once for the batch.
 pub type DenseReparameterization = Dense<Reparameterization>;
+
+/// A cell of long short-term memory whose weights are drawn once for each sequence.
+pub type LstmCellReparameterization = crate::LstmCell<Reparameterization>;
+/// A cell of gated recurrent units whose weights are drawn once for each sequence.
+pub type GruCellReparameterization = crate::GruCell<Reparameterization>;
+/// A convolution of sequences whose kernel is drawn once for the batch.
+pub type Conv1dReparameterization = crate::Conv1d<Reparameterization>;
+/// A convolution of images whose kernel is drawn once for the batch.
+pub type Conv2dReparameterization = crate::Conv2d<Reparameterization>;
+/// An embedding whose table is drawn once for the batch.
+pub type EmbeddingReparameterization = crate::Embedding<Reparameterization>;

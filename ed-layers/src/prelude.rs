@@ -2,8 +2,9 @@
 
 #[doc(no_inline)]
 pub use crate::{
-    Apply, BatchNorm, Bias, Dense, Dropout, Embedding, Flatten, Layer, LayerNorm, Linear, Residual,
-    Sequential, WithTable, WithUnits,
+    Apply, AvgPool1d, AvgPool2d, BatchNorm, Bias, Conv1d, Conv2d, Dense, Dropout, Embedding, Flatten,
+    GlobalAvgPool, GlobalMaxPool, Gru, GruCell, Layer, LayerNorm, Linear, Lstm, LstmCell, MaxPool1d,
+    MaxPool2d, Residual, Sequential, WithFilters, WithTable, WithUnits,
     activation::*,
     estimator::{Deterministic, Reparameterization},
     names::*,

@@ -61,4 +61,11 @@ pub trait Estimator: Clone + Debug + Default + Send + Sync + 'static {
         geometry: &G,
         x: &Var<S, E>,
     ) -> Result<Var<G::Out, E>>;
+
+    /// What was drawn, if it is one kernel for all examples: then `apply` is the geometry's with this kernel, and whoever
+    /// can do better with the kernel itself (a sequence in one operation) may.
+    fn kernel<K: Shape, E: Float>(drawn: &Self::Drawn<K, E>) -> Option<&Var<K, E>> {
+        let _ = drawn;
+        None
+    }
 }

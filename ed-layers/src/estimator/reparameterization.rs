@@ -33,4 +33,8 @@ impl Estimator for Reparameterization {
     ) -> Result<Var<G::Out, E>> {
         geometry.apply(x, drawn)
     }
+
+    fn kernel<K: Shape, E: Float>(drawn: &Var<K, E>) -> Option<&Var<K, E>> {
+        Some(drawn)
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! A geometry knows shapes and products; it does not know where its kernel comes from. All estimators come with each.
 
+mod conv;
 mod dense;
 mod embedding;
 
@@ -11,6 +12,7 @@ use dfdx::shapes::Shape;
 use ed_core::Result;
 use ed_core::tensor::{Dims, Float, Var};
 
+pub use conv::ConvMap;
 pub use dense::DenseMap;
 pub use embedding::TableMap;
 
