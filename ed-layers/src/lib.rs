@@ -20,6 +20,7 @@ pub mod geometry;
 pub mod initializers;
 mod layer;
 mod linear;
+pub mod losses;
 mod names;
 mod normalization;
 mod pooling;

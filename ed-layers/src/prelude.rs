@@ -7,6 +7,7 @@ pub use crate::{
     MaxPool2d, Residual, Sequential, WithFilters, WithTable, WithUnits,
     activation::*,
     estimator::{Deterministic, Reparameterization},
+    losses::*,
     names::*,
     sequential,
 };
