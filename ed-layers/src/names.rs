@@ -1,6 +1,6 @@
 //! The names of Edward2's layers.
 
-use crate::estimator::Reparameterization;
+use crate::estimator::{Flipout, LocalReparameterization, Reparameterization};
 use crate::linear::Dense;
 
 /// A dense layer whose kernel is drawn once for the batch.
@@ -16,3 +16,9 @@ pub type Conv1dReparameterization = crate::Conv1d<Reparameterization>;
 pub type Conv2dReparameterization = crate::Conv2d<Reparameterization>;
 /// An embedding whose table is drawn once for the batch.
 pub type EmbeddingReparameterization = crate::Embedding<Reparameterization>;
+
+/// A dense layer whose kernel is drawn once and flipped for each example.
+pub type DenseFlipout = Dense<Flipout>;
+
+/// A dense layer whose outputs are drawn instead of its kernel.
+pub type DenseLocalReparameterization = Dense<LocalReparameterization>;

@@ -6,7 +6,7 @@ pub use crate::{
     GlobalAvgPool, GlobalMaxPool, Gru, GruCell, Layer, LayerNorm, Linear, Lstm, LstmCell, MaxPool1d,
     MaxPool2d, Residual, Sequential, WithFilters, WithTable, WithUnits,
     activation::*,
-    estimator::{Deterministic, Reparameterization},
+    estimator::{Deterministic, Flipout, LocalReparameterization, Reparameterization},
     losses::*,
     names::*,
     sequential,

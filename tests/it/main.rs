@@ -2,6 +2,7 @@
 
 mod bijectors;
 mod distributions;
+mod estimators;
 mod examples;
 mod facade;
 mod flat;

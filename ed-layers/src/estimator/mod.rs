@@ -4,12 +4,18 @@
 //! |---|---|---|
 //! | [`Deterministic`] | `K(x, w)` | none |
 //! | [`Reparameterization`] | `K(x, μ + σε)` | one kernel for the whole batch |
+//! | [`Flipout`] | `K(x, μ) + K(x∘s, σε)∘r` | one deviation for the batch, signs for each example |
+//! | [`LocalReparameterization`] | `K(x, μ) + √K(x², σ²)∘ε` | each output's own |
 //!
 //! An estimator draws once and is deterministic from then on ([`Estimator::Drawn`]), so that a recurrent cell draws at
-//! the start of a sequence and steps with what it drew. It knows no geometry: all geometries come with each.
+//! the start of a sequence and steps with what it drew; only noise on outputs is new at each step. It knows no geometry:
+//! all geometries come with each.
 
 mod deterministic;
+mod flipout;
+mod local_reparameterization;
 mod reparameterization;
+mod rows;
 
 use std::fmt::Debug;
 
@@ -18,6 +24,8 @@ use ed_core::Result;
 use ed_core::tensor::{Float, Var};
 
 pub use deterministic::Deterministic;
+pub use flipout::{Flipout, FlipoutDraw};
+pub use local_reparameterization::{LocalDraw, LocalReparameterization};
 pub use reparameterization::Reparameterization;
 
 use crate::geometry::{Geometry, Layout};
