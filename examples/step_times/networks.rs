@@ -15,9 +15,9 @@ pub const WORKLOADS: &[(&str, Workload)] = &[
     ("W1_bayesian_lstm/cell", |name| lstm(name, false)),
     ("W1_bayesian_lstm/fused", |name| lstm(name, true)),
     ("W2_bayesian_cnn/reparam", cnn::<Reparameterization>),
-    ("W2_bayesian_cnn/flipout", cnn::<Reparameterization>),
+    ("W2_bayesian_cnn/flipout", cnn::<Flipout>),
     ("W6_dense_bnn/reparam", dense::<Reparameterization>),
-    ("W6_dense_bnn/flipout", dense::<Reparameterization>),
+    ("W6_dense_bnn/flipout", dense::<Flipout>),
 ];
 
 fn normals<const N: usize>(dims: [usize; N]) -> Vec<f32> {
@@ -100,7 +100,7 @@ fn cnn<W: Estimator>(name: &str) -> Result<()> {
         Dense::<W>::new(10),
     ];
     let (first, second, third) = ([B * 1024, 75, 32], [B * 256, 800, 32], [B, 8192, 10]);
-    let times = if W::NAME == "Reparameterization" { 2 } else { 1 };
+    let times = if W::NAME == "Flipout" { 2 } else { 1 };
     let products = [
         (first, times),
         (second, times),
@@ -120,7 +120,7 @@ fn dense<W: Estimator>(name: &str) -> Result<()> {
     let x = Var::from_vec(normals([B, 784]), (B, 784usize))?;
     let labels = Var::from(labels(B, 10));
     let net = sequential![Dense::<W>::new(512), Relu, Dense::<W>::new(512), Relu, Dense::<W>::new(10)];
-    let times = if W::NAME == "Reparameterization" { 2 } else { 1 };
+    let times = if W::NAME == "Flipout" { 2 } else { 1 };
     let products = [
         ([B, 784, 512], times),
         ([B, 512, 512], 2 * times),
