@@ -1,6 +1,7 @@
 //! Copying what pixels read into a panel: the rows of a matrix that a kernel multiplies.
 
 use super::lattice::{Lattice, Segment, Tap};
+use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 
 /// Taps that read consecutive pixels, and so may be copied at once.
@@ -37,6 +38,11 @@ impl<'a> Gather<'a> {
         Gather { lattice, vertical, runs, taps: horizontal.len(), source_channels, channels }
     }
 
+    /// Numbers in a line of the source.
+    fn line(&self) -> usize {
+        self.lattice.columns.source * self.source_channels
+    }
+
     /// Numbers that one pixel reads: the columns of the panel, by tap and channel.
     pub fn width(&self) -> usize {
         self.vertical.len() * self.taps * self.channels
@@ -44,47 +50,99 @@ impl<'a> Gather<'a> {
 
     /// Writes a row of the panel for each pixel of the segment, with zeros for what lies outside of the source.
     pub fn pack<T: Real>(&self, source: &[T], group: usize, segment: Segment, panel: &mut [T]) {
-        let (height, width) = (self.lattice.rows.source, self.lattice.columns.source);
-        let line = width * self.source_channels;
+        dispatch(Pack { gather: self, source, group, segment, panel });
+    }
+}
+
+struct Pack<'a, T> {
+    gather: &'a Gather<'a>,
+    source: &'a [T],
+    group: usize,
+    segment: Segment,
+    panel: &'a mut [T],
+}
+
+impl<T: Real> Kernel for Pack<'_, T> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<A: Arch>(self) {
+        let Pack { gather, source, group, segment, panel } = self;
+        let (height, line) = (gather.lattice.rows.source, gather.line());
         let image = &source[segment.image * height * line..][..height * line];
-        let (first, step) = (segment.first, self.lattice.columns.step);
-        for (i, out) in panel.chunks_exact_mut(self.width()).enumerate() {
-            let x = ((first + i) * step) as isize;
-            for (out, &tap) in out.chunks_exact_mut(self.taps * self.channels).zip(self.vertical) {
-                match self.lattice.rows.read(segment.row, tap) {
-                    Some(y) => {
-                        self.pack_runs(&image[y * line..][..line], group * self.channels, x, out);
-                    }
-                    None => out.fill(T::ZERO),
+        let per_row = gather.taps * gather.channels;
+        for (index, &tap) in gather.vertical.iter().enumerate() {
+            let y = gather.lattice.rows.read(segment.row, tap);
+            let columns = Columns {
+                line: y.map(|y| &image[y * line..][..line]),
+                first: (segment.first * gather.lattice.columns.step) as isize,
+                step: gather.lattice.columns.step,
+                pitch: gather.width(),
+            };
+            let mut start = index * per_row;
+            for &run in &gather.runs {
+                columns.pack(gather, group, run, panel, start);
+                start += run.taps * gather.channels;
+            }
+        }
+    }
+}
+
+/// One line of the source under the pixels of a segment: `None` if it lies outside.
+struct Columns<'a, T> {
+    line: Option<&'a [T]>,
+    /// Source column of the first pixel before the offset of a tap, and the distance between pixels.
+    first: isize,
+    step: usize,
+    /// Numbers in a row of the panel.
+    pitch: usize,
+}
+
+impl<T: Real> Columns<'_, T> {
+    /// Copies a run for every pixel, into the numbers from `start` on of each row of the panel.
+    #[inline(always)]
+    fn pack(&self, gather: &Gather, group: usize, run: Run, panel: &mut [T], start: usize) {
+        let (channels, len) = (gather.channels, run.taps * gather.channels);
+        let rows = panel.chunks_exact_mut(self.pitch).map(|row| &mut row[start..start + len]);
+        let Some(line) = self.line else {
+            return rows.for_each(|row| row.fill(T::ZERO));
+        };
+        let (width, taps) = (gather.lattice.columns.source as isize, run.taps as isize);
+        let mut begin = self.first + run.offset;
+        for row in rows {
+            if begin >= 0 && begin + taps <= width {
+                let from = begin as usize * gather.source_channels + group * channels;
+                copy(&line[from..from + len], row);
+            } else {
+                row.fill(T::ZERO);
+                let (skipped, end) = ((-begin).clamp(0, taps), (width - begin).clamp(0, taps));
+                if skipped < end {
+                    let numbers = (end - skipped) as usize * channels;
+                    let from = (begin + skipped) as usize * gather.source_channels + group * channels;
+                    let to = skipped as usize * channels;
+                    row[to..to + numbers].copy_from_slice(&line[from..from + numbers]);
                 }
             }
+            begin += self.step as isize;
         }
     }
+}
 
-    /// Copies the runs that start around column `x` of one line of the source.
-    #[inline(always)]
-    fn pack_runs<T: Real>(&self, line: &[T], channel: usize, x: isize, mut out: &mut [T]) {
-        let width = self.lattice.columns.source as isize;
-        for run in &self.runs {
-            let taps = run.taps as isize;
-            let begin = x + run.offset;
-            let (piece, rest) = out.split_at_mut(run.taps * self.channels);
-            out = rest;
-            if begin >= 0 && begin + taps <= width {
-                let start = begin as usize * self.source_channels + channel;
-                piece.copy_from_slice(&line[start..start + piece.len()]);
-                continue;
-            }
-            let (from, to) = ((-begin).clamp(0, taps), (width - begin).clamp(0, taps));
-            if from >= to {
-                piece.fill(T::ZERO);
-                continue;
-            }
-            let (from_number, to_number) = (from as usize * self.channels, to as usize * self.channels);
-            let start = (begin + from) as usize * self.source_channels + channel;
-            piece[..from_number].fill(T::ZERO);
-            piece[from_number..to_number].copy_from_slice(&line[start..start + to_number - from_number]);
-            piece[to_number..].fill(T::ZERO);
+/// Numbers in one move.
+const MOVE: usize = 8;
+
+/// `to = from`, without a call into the C library for the short runs of which panels consist.
+#[inline(always)]
+fn copy<T: Real>(from: &[T], to: &mut [T]) {
+    if let (Some(last), Some(_)) = (from.last_chunk::<MOVE>(), to.first_chunk::<MOVE>()) {
+        for (to, from) in to.as_chunks_mut::<MOVE>().0.iter_mut().zip(from.as_chunks::<MOVE>().0) {
+            *to = *from;
         }
+        // The last move overlaps the one before it.
+        if let Some(to) = to.last_chunk_mut::<MOVE>() {
+            *to = *last;
+        }
+        return;
     }
+    to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
 }
