@@ -22,7 +22,7 @@ impl Arch for Portable {
     const FMA: bool = false;
 }
 
-/// x86-64-v3: AVX2, FMA, BMI1, BMI2, LZCNT, F16C.
+/// x86-64-v3: AVX2, FMA, BMI1, BMI2, LZCNT, F16C. Also for wider vectors, which compute the same bits.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2;
 
@@ -38,17 +38,23 @@ pub trait Kernel {
     /// What the loop returns.
     type Out;
 
+    /// Whether the loop is compiled for AVX-512 too: for long loops bound by arithmetic, as each compilation costs time
+    /// and space.
+    const WIDE: bool = false;
+
     /// The loop.
     fn run<A: Arch>(self) -> Self::Out;
 }
 
-/// The instruction sets that [`dispatch`] chooses from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The instruction sets that [`dispatch`] chooses from, each better than those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// See [`Portable`].
     Portable,
-    /// See [`Avx2`]. Falls back to [`Level::Portable`] on a processor without it.
+    /// See [`Avx2`](struct@Avx2).
     Avx2,
+    /// The same with vectors of 512 bits in the kernels that are [`Kernel::WIDE`].
+    Avx512,
 }
 
 thread_local! {
@@ -62,8 +68,8 @@ pub fn level() -> Level {
     FORCED.get().unwrap_or_else(detected)
 }
 
-/// Runs `f` with `level` instead of the detected one, on this thread and in the parallel loops that it
-/// starts; for tests and measurements.
+/// Runs `f` with `level`, or the best level that the processor has if that is below it, on this thread and in the
+/// parallel loops that it starts; for tests and measurements.
 ///
 /// ```
 /// use ed_core::kernels::dispatch::{Level, level, with_level};
@@ -76,8 +82,7 @@ pub fn with_level<R>(level: Level, f: impl FnOnce() -> R) -> R {
             FORCED.set(self.0);
         }
     }
-    let available = if level == Level::Avx2 { detected() } else { level };
-    let _restore = Restore(FORCED.replace(Some(available)));
+    let _restore = Restore(FORCED.replace(Some(level.min(detected()))));
     f()
 }
 
@@ -90,16 +95,20 @@ fn detected() -> Level {
 
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Level {
-    if is_x86_feature_detected!("avx2")
+    let avx2 = is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
         && is_x86_feature_detected!("bmi1")
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("f16c")
-    {
-        Level::Avx2
-    } else {
-        Level::Portable
+        && is_x86_feature_detected!("f16c");
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl");
+    match (avx2, avx512) {
+        (true, true) => Level::Avx512,
+        (true, false) => Level::Avx2,
+        (false, _) => Level::Portable,
     }
 }
 
@@ -114,9 +123,14 @@ fn detected() -> Level {
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Out {
     match level() {
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
-            // SAFETY: `level` returns `Avx2` only after `detect` found every feature that
-            // `run_avx2` enables: directly, or through `with_level`, which asks `detected` too.
+        Level::Avx512 if K::WIDE => {
+            // SAFETY: `level` returns `Avx512` only after `detect` found every feature that
+            // `run_avx512` enables: directly, or through `with_level`, which asks `detected` too.
+            unsafe { run_avx512(kernel) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 | Level::Avx2 => {
+            // SAFETY: as above; what `run_avx2` enables, both levels have.
             unsafe { run_avx2(kernel) }
         }
         _ => run_portable(kernel),
@@ -136,6 +150,14 @@ unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Out {
     kernel.run::<Avx2>()
 }
 
+/// # Safety
+/// The processor must have every feature named in the attribute.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,f16c")]
+unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run::<Avx2>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,12 +173,27 @@ mod tests {
         }
     }
 
+    struct Wide;
+
+    impl Kernel for Wide {
+        type Out = bool;
+        const WIDE: bool = true;
+
+        #[inline(always)]
+        fn run<A: Arch>(self) -> bool {
+            A::FMA
+        }
+    }
+
     #[test]
     fn a_forced_level_reaches_the_kernel_and_ends_with_its_scope() {
         let before = level();
         assert!(!with_level(Level::Portable, || dispatch(HasFma)));
         assert_eq!(level(), before);
-        assert_eq!(with_level(Level::Avx2, || dispatch(HasFma)), detected() == Level::Avx2);
+        for level in [Level::Avx2, Level::Avx512] {
+            assert_eq!(with_level(level, || dispatch(HasFma)), detected() >= Level::Avx2);
+            assert_eq!(with_level(level, || dispatch(Wide)), detected() >= Level::Avx2);
+        }
     }
 
     #[test]

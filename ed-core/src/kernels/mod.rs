@@ -1,8 +1,8 @@
 //! CPU loops over plain slices: no tensors, no tape, no shapes beyond `usize` dims.
 //!
 //! Every loop is written once, generic over the number type ([`Real`]: `f32`, `f64`) and over the
-//! instruction set ([`dispatch::Arch`]), and is compiled for a portable baseline and for x86-64-v3;
-//! the better one is picked at run time. Large inputs are split over rayon threads in fixed chunks,
+//! instruction set ([`dispatch::Arch`]), and is compiled for a portable baseline, for x86-64-v3, and,
+//! where that pays, for AVX-512; the best one is picked at run time. Large inputs are split over rayon threads in fixed chunks,
 //! so a result never depends on the number of threads.
 //!
 //! - [`dispatch`](mod@dispatch): instruction sets; [`parallel`]: threads; [`float`] and [`math`]: numbers and

@@ -157,6 +157,7 @@ impl<D: Draw> Fill<'_, D> {
 
 impl<D: Draw> Kernel for Fill<'_, D> {
     type Out = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run<A: Arch>(self) {

@@ -173,6 +173,34 @@ fn nothing_depends_on_the_number_of_threads() {
 }
 
 #[test]
+fn all_instruction_sets_agree_at_lengths_that_fill_no_vector() {
+    use crate::kernels::dispatch::{Level, with_level};
+    for len in [1, 7, 31, 33, 255, 257, 1000] {
+        let inputs = [wave::<f64>(&[len], 0.1, -1.0, 1.0), wave(&[len], 0.7, -9.0, 9.0)];
+        let prior = [wave::<f64>(&[len], 0.3, -1.0, 1.0), wave(&[len], 0.2, 0.1, 4.0)];
+        let kl = |x: &[Value<f64>]| normal_raw_kl([&x[0], &x[1]], [&prior[0], &prior[1]]);
+        let mut expected = 0.0;
+        for i in 0..len {
+            let at = |x: &Value<f64>| x.peek().unwrap()[i];
+            let (scale, loc_p, scale_p) = (at(&inputs[1]).exp().ln_1p() + 1e-7, at(&prior[0]), at(&prior[1]));
+            let square = scale * scale + (at(&inputs[0]) - loc_p).powi(2);
+            expected += (scale_p / scale).ln() + square / (2.0 * scale_p * scale_p) - 0.5;
+        }
+        let draw = |x: &[Value<f64>]| Ok(weighted_sum(&normal_draw([&x[0], &x[1]], DrawAround::Loc, KEY)?));
+        let at_level = |level| {
+            with_level(level, || {
+                assert!((number(&kl(&inputs).unwrap()) / expected - 1.0).abs() < 1e-12, "{level:?} {len}");
+                (gradients_of(kl, &inputs), gradients_of(draw, &inputs))
+            })
+        };
+        let (portable, narrow) = (at_level(Level::Portable), at_level(Level::Avx2));
+        assert_eq!(narrow, at_level(Level::Avx512));
+        assert_close(&portable.0, &narrow.0, 1e-12);
+        assert_close(&portable.1, &narrow.1, 1e-12);
+    }
+}
+
+#[test]
 fn the_scale_and_the_variance_have_their_slopes() {
     let x = [wave(&[40], 0.3, -12.0, 12.0)];
     assert_slopes(|x| Ok(weighted_sum(&normal_raw_scale(&x[0]))), &x, 1e-8);

@@ -30,6 +30,7 @@ struct Forward<'a, T> {
 
 impl<T: Real> Kernel for Forward<'_, T> {
     type Out = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run<A: Arch>(self) {
@@ -58,6 +59,7 @@ struct Back<'a, T> {
 
 impl<T: Real> Kernel for Back<'_, T> {
     type Out = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run<A: Arch>(self) {

@@ -143,6 +143,7 @@ struct Forward<'a, T> {
 
 impl<T: Real> Kernel for Forward<'_, T> {
     type Out = f64;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run<A: Arch>(self) -> f64 {
@@ -151,9 +152,10 @@ impl<T: Real> Kernel for Forward<'_, T> {
         // Squares and binary exponents of the ratios of the scales; their mantissas are multiplied, for one logarithm
         // in each lane of a tile.
         let mut sums = Lanes::<T, 2>::new();
-        let mut mantissa_logs = Lanes::<T, 1>::new();
+        let mut logs = Lanes::<T, 1>::new();
         let mut tile = PriorTile::new();
         let (mut scales, mut epsilon) = ([T::ONE; TILE], [T::ZERO; TILE]);
+        let (mut squares, mut exponents, mut mantissas) = ([T::ZERO; TILE], [T::ZERO; TILE], [T::ONE; TILE]);
         for from in (0..loc.len()).step_by(TILE) {
             let len = TILE.min(loc.len() - from);
             let (loc, raw_scale) = (&loc[from..][..len], &raw_scale[from..][..len]);
@@ -180,32 +182,29 @@ impl<T: Real> Kernel for Forward<'_, T> {
             if let Some(prior) = prior {
                 tile.load(prior, from, len);
                 let (prior_loc, inverse) = (&tile.loc[..len], &tile.inverse[..len]);
-                let mut mantissas = [T::ONE; LANES];
-                let mut step = |lane: usize, i: usize| {
+                let (squares, exponents) = (&mut squares[..len], &mut exponents[..len]);
+                for i in 0..len {
                     let z = (loc[i] - prior_loc[i]) * inverse[i];
                     let ratio = scales[i] * inverse[i];
                     let square = ratio.mul_add::<A>(ratio, z * z) - T::ONE;
-                    let (exponent, mantissa) = ratio.decompose();
-                    sums.0[0][lane] += if ratio >= T::ZERO { square } else { T::NAN };
-                    sums.0[1][lane] += exponent;
-                    mantissas[lane] *= mantissa;
-                };
-                let whole = len / LANES * LANES;
-                for block in (0..whole).step_by(LANES) {
+                    squares[i] = if ratio >= T::ZERO { square } else { T::NAN };
+                    (exponents[i], mantissas[i]) = ratio.decompose();
+                }
+                sums.add_tile::<0>(squares);
+                sums.add_tile::<1>(exponents);
+                mantissas[len..].fill(T::ONE);
+                let mut products = [T::ONE; LANES];
+                for block in mantissas.as_chunks::<LANES>().0 {
                     for lane in 0..LANES {
-                        step(lane, block + lane);
+                        products[lane] *= block[lane];
                     }
                 }
-                for i in whole..len {
-                    step(i - whole, i);
-                }
-                for lane in 0..LANES {
-                    mantissa_logs.0[0][lane] += math::ln_positive::<A, T>(mantissas[lane]);
-                }
+                products.iter_mut().for_each(|product| *product = math::ln_positive::<A, T>(*product));
+                logs.add_tile::<0>(&products);
             }
         }
-        let ([squares, exponents], [mantissas]) = (sums.totals(), mantissa_logs.totals());
-        0.5 * squares - (exponents * std::f64::consts::LN_2 + mantissas)
+        let ([squares, exponents], [logs]) = (sums.totals(), logs.totals());
+        0.5 * squares - (exponents * std::f64::consts::LN_2 + logs)
     }
 }
 
@@ -222,6 +221,7 @@ struct Back<'a, T> {
 
 impl<T: Real> Kernel for Back<'_, T> {
     type Out = [f64; 2];
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run<A: Arch>(self) -> [f64; 2] {

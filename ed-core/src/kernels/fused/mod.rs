@@ -62,6 +62,20 @@ impl<T: Real, const N: usize> Lanes<T, N> {
         Self([[T::ZERO; LANES]; N])
     }
 
+    /// Adds the elements of a tile to sum `K`.
+    #[inline(always)]
+    fn add_tile<const K: usize>(&mut self, tile: &[T]) {
+        let mut lanes = self.0[K];
+        let (blocks, rest) = tile.as_chunks::<LANES>();
+        for block in blocks {
+            for lane in 0..LANES {
+                lanes[lane] += block[lane];
+            }
+        }
+        rest.iter().zip(&mut lanes).for_each(|(&x, lane)| *lane += x);
+        self.0[K] = lanes;
+    }
+
     /// The sums as `f64`: chunks are added in double precision.
     #[inline(always)]
     fn totals(self) -> [f64; N] {

@@ -100,6 +100,7 @@ struct Product<'a, T> {
 
 impl<T: Real> Kernel for Product<'_, T> {
     type Out = ();
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn run<A: Arch>(self) {

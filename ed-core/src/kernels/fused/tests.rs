@@ -13,14 +13,15 @@ fn close(got: f64, expected: f64, bound: f64) {
     assert!((got - expected).abs() <= bound * (1.0 + expected.abs()), "{got} is not {expected}");
 }
 
-fn at_both_levels(f: impl Fn()) {
+fn at_all_levels(f: impl Fn()) {
     with_level(Level::Portable, &f);
     with_level(Level::Avx2, &f);
+    with_level(Level::Avx512, &f);
 }
 
 #[test]
 fn the_normal_kl_and_its_gradients_match_finite_differences() {
-    at_both_levels(|| {
+    at_all_levels(|| {
         for len in LENGTHS {
             let (loc_q, scale_q) = (wave(len, 0.1, -2.0, 2.0), wave(len, 0.6, 0.2, 3.0));
             let kl = |lq: f64, sq: f64, lp: f64, sp: f64| {
