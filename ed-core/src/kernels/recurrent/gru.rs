@@ -3,7 +3,7 @@
 //! EMNLP, equations 5 to 8, with the reset moved behind the product, so that one product with `h` serves all gates).
 //! The gates are in the order z, r, n.
 
-use super::lanes::{add, blocks, load, map, store};
+use super::lanes::{Block, add, blocks, lanes, load, load_gate, store, sum};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 use crate::kernels::math::{sigmoid, tanh};
@@ -54,30 +54,49 @@ impl<T: Real> Kernel for Activate<'_, T> {
                     (Some(&*before), hidden)
                 }
             };
-            blocks(units, |start, count| {
-                let part = |values: &[T], gate: usize| load(values, gate * units + start, count);
-                let sum = |a: [T; _], b: [T; _]| map(|lane| a[lane] + b[lane]);
-                let logistic = |gate: usize| {
-                    let bias = sum(part(bias, gate), part(recurrent_bias, gate));
-                    let z = sum(part(gates, gate), bias);
-                    map(|lane| sigmoid::<A, T>(z[lane]))
-                };
-                let (z, r) = (logistic(0), logistic(1));
-                let a = match before {
-                    Some(_) => sum(part(gates, 3), part(recurrent_bias, 2)),
-                    None => part(recurrent_bias, 2),
-                };
-                let n = sum(part(gates, 2), part(bias, 2));
-                let n = map(|lane| tanh::<A, T>(r[lane].mul_add::<A>(a[lane], n[lane])));
-                let h = before.map_or([T::ZERO; _], |before| load(before, start, count));
-                let h = map(|lane| z[lane].mul_add::<A>(h[lane] - n[lane], n[lane]));
-                for (gate, values) in [z, r, n, a].iter().enumerate() {
-                    store(values, gates, gate * units + start, count);
-                }
-                store(&h, hidden, start, count);
-            });
+            activate_row::<A, T>(gates, bias, recurrent_bias, before, hidden);
         }
     }
+}
+
+/// The logistic function of a block.
+#[inline(always)]
+fn logistic<A: Arch, T: Real>(z: Block<T>) -> Block<T> {
+    lanes!(lane => sigmoid::<A, T>(z[lane]))
+}
+
+#[inline(always)]
+fn activate_row<A: Arch, T: Real>(
+    gates: &mut [T],
+    bias: &[T],
+    recurrent_bias: &[T],
+    before: Option<&[T]>,
+    hidden: &mut [T],
+) {
+    let units = gates.len() / KEPT;
+    blocks!(units, start, count => {
+        let mut pre = [[T::ZERO; _]; GATES];
+        for (gate, pre) in pre.iter_mut().enumerate() {
+            let bias = load_gate(bias, gate, units, start, count);
+            *pre = sum(load_gate(gates, gate, units, start, count), bias);
+        }
+        let [z, r, n]: [Block<T>; GATES] = pre;
+        let z = logistic::<A, T>(sum(z, load_gate(recurrent_bias, 0, units, start, count)));
+        let r = logistic::<A, T>(sum(r, load_gate(recurrent_bias, 1, units, start, count)));
+        let bias = load_gate(recurrent_bias, 2, units, start, count);
+        let (a, h) = match before {
+            Some(before) => {
+                (sum(load_gate(gates, 3, units, start, count), bias), load(before, start, count))
+            }
+            None => (bias, [T::ZERO; _]),
+        };
+        let n = lanes!(lane => tanh::<A, T>(r[lane].mul_add::<A>(a[lane], n[lane])));
+        let h = lanes!(lane => z[lane].mul_add::<A>(h[lane] - n[lane], n[lane]));
+        for (gate, values) in [z, r, n, a].iter().enumerate() {
+            store(values, gates, gate * units + start, count);
+        }
+        store(&h, hidden, start, count);
+    });
 }
 
 /// The gates of some rows, backward.
@@ -108,30 +127,57 @@ impl<T: Real> Kernel for Differentiate<'_, T> {
         let rows = self.d_gates.chunks_exact_mut(width).zip(self.d_hidden.chunks_exact_mut(units));
         for (row, ((d_gates, d_hidden), outer)) in rows.zip(self.outer.chunks(self.stride)).enumerate() {
             let gates = &self.gates[row * width..(row + 1) * width];
-            let before = self.before.map(|(before, stride)| &before[row * stride..row * stride + units]);
-            let d_bias = &mut *self.d_bias;
-            blocks(units, |start, count| {
-                let gate = |gate: usize| load(gates, gate * units + start, count);
-                let [z, r, n, a] = [gate(0), gate(1), gate(2), gate(3)];
-                let (outer, later) = (load(outer, start, count), load(d_hidden, start, count));
-                let h = before.map_or([T::ZERO; _], |before| load(before, start, count));
-                let one = T::ONE;
-                let dh = map(|lane| outer[lane] + later[lane]);
-                let dn = map(|lane| dh[lane] * (one - z[lane]) * (-n[lane]).mul_add::<A>(n[lane], one));
-                let d = [
-                    map(|lane| dh[lane] * (h[lane] - n[lane]) * (z[lane] * (one - z[lane]))),
-                    map(|lane| dn[lane] * a[lane] * (r[lane] * (one - r[lane]))),
-                    dn,
-                    map(|lane| dn[lane] * r[lane]),
-                ];
-                for (gate, values) in d.iter().enumerate() {
-                    store(values, d_gates, gate * units + start, count);
-                    add(values, d_bias, gate * units + start, count);
-                }
-                store(&map(|lane| dh[lane] * z[lane]), d_hidden, start, count);
-            });
+            let before = match self.before {
+                Some((before, stride)) => Some(&before[row * stride..row * stride + units]),
+                None => None,
+            };
+            let gradients = Gradients { d_gates, d_hidden, d_bias: &mut *self.d_bias };
+            differentiate_row::<A, T>(units, gates, before, outer, gradients);
         }
     }
+}
+
+/// One row of the gradients, and the sum over the rows.
+struct Gradients<'a, T> {
+    d_gates: &'a mut [T],
+    d_hidden: &'a mut [T],
+    d_bias: &'a mut [T],
+}
+
+#[inline(always)]
+fn differentiate_row<A: Arch, T: Real>(
+    units: usize,
+    gates: &[T],
+    before: Option<&[T]>,
+    outer: &[T],
+    gradients: Gradients<'_, T>,
+) {
+    let Gradients { d_gates, d_hidden, d_bias } = gradients;
+    blocks!(units, start, count => {
+        let z = load_gate(gates, 0, units, start, count);
+        let r = load_gate(gates, 1, units, start, count);
+        let n = load_gate(gates, 2, units, start, count);
+        let a = load_gate(gates, 3, units, start, count);
+        let h = match before {
+            Some(before) => load(before, start, count),
+            None => [T::ZERO; _],
+        };
+        let one = T::ONE;
+        let dh = sum(load(outer, start, count), load(d_hidden, start, count));
+        let slope = lanes!(lane => (-n[lane]).mul_add::<A>(n[lane], one));
+        let dn = lanes!(lane => dh[lane] * (one - z[lane]) * slope[lane]);
+        let d = [
+            lanes!(lane => dh[lane] * (h[lane] - n[lane]) * (z[lane] * (one - z[lane]))),
+            lanes!(lane => dn[lane] * a[lane] * (r[lane] * (one - r[lane]))),
+            dn,
+            lanes!(lane => dn[lane] * r[lane]),
+        ];
+        for (gate, values) in d.iter().enumerate() {
+            store(values, d_gates, gate * units + start, count);
+            add(values, d_bias, gate * units + start, count);
+        }
+        store(&lanes!(lane => dh[lane] * z[lane]), d_hidden, start, count);
+    });
 }
 
 /// One step from the pre-activations `by_inputs` and `by_state`, `[batch, 3 units]` each.

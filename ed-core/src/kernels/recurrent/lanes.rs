@@ -5,6 +5,36 @@
 
 use crate::kernels::float::Real;
 
+/// `lanes!(lane => …)`: a block from an expression of the lane. Not a function of a closure: a closure that is not inlined
+/// is compiled for the baseline, where a fused multiply-add is a library call.
+macro_rules! lanes {
+    ($lane:ident => $value:expr) => {{
+        let mut block = [T::ZERO; $crate::kernels::recurrent::lanes::LANES];
+        for $lane in 0..$crate::kernels::recurrent::lanes::LANES {
+            block[$lane] = $value;
+        }
+        block
+    }};
+}
+
+/// Runs `$body` for the blocks of a row of `$len` numbers, with the first and the number of each.
+macro_rules! blocks {
+    ($len:expr, $start:ident, $count:ident => $body:expr) => {{
+        let (len, lanes) = ($len, $crate::kernels::recurrent::lanes::LANES);
+        let whole = len / lanes * lanes;
+        for $start in (0..whole).step_by(lanes) {
+            let $count = lanes;
+            $body;
+        }
+        if whole < len {
+            let ($start, $count) = (whole, len - whole);
+            $body;
+        }
+    }};
+}
+
+pub(super) use {blocks, lanes};
+
 /// Units in a block.
 pub(super) const LANES: usize = 16;
 
@@ -35,24 +65,20 @@ pub(super) fn add<T: Real>(block: &Block<T>, row: &mut [T], start: usize, count:
     store(&sums, row, start, count);
 }
 
-/// `f` of every lane.
+/// The block of one gate in a row of several gates of `units` numbers each.
 #[inline(always)]
-pub(super) fn map<T: Real>(f: impl Fn(usize) -> T) -> Block<T> {
-    let mut block = [T::ZERO; LANES];
-    for lane in 0..LANES {
-        block[lane] = f(lane);
-    }
-    block
+pub(super) fn load_gate<T: Real>(
+    row: &[T],
+    gate: usize,
+    units: usize,
+    start: usize,
+    count: usize,
+) -> Block<T> {
+    load(row, gate * units + start, count)
 }
 
-/// Calls `visit(start, count)` for the blocks of a row of `len` numbers.
+/// The sum of two blocks.
 #[inline(always)]
-pub(super) fn blocks(len: usize, mut visit: impl FnMut(usize, usize)) {
-    let whole = len / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
-        visit(start, LANES);
-    }
-    if whole < len {
-        visit(whole, len - whole);
-    }
+pub(super) fn sum<T: Real>(a: Block<T>, b: Block<T>) -> Block<T> {
+    lanes!(lane => a[lane] + b[lane])
 }

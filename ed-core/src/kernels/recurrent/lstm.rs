@@ -2,7 +2,7 @@
 //! tangents of the pre-activations, which hold the gates in the order i, f, g, o (Gers, Schmidhuber and Cummins 2000,
 //! Neural Computation 12, equations 2 to 6, without peepholes).
 
-use super::lanes::{add, blocks, load, map, store};
+use super::lanes::{Block, add, blocks, lanes, load, load_gate, store, sum};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 use crate::kernels::math::{sigmoid, tanh};
@@ -37,8 +37,8 @@ impl<T: Real> Kernel for Activate<'_, T> {
             if let Some(before) = self.before {
                 cell.copy_from_slice(&before[row * units..(row + 1) * units]);
             }
-            blocks(units, |start, count| {
-                activate_block::<A, T>(gates, self.bias, cell, hidden, start, count)
+            blocks!(units, start, count => {
+                activate_block::<A, T>(gates, self.bias, cell, hidden, start, count);
             });
         }
     }
@@ -54,19 +54,19 @@ fn activate_block<A: Arch, T: Real>(
     count: usize,
 ) {
     let units = cell.len();
-    let pre = |gate: usize| {
-        let at = gate * units + start;
-        let (z, b) = (load(gates, at, count), load(bias, at, count));
-        map(|lane| z[lane] + b[lane])
-    };
-    let [i, f, g, o] = [pre(0), pre(1), pre(2), pre(3)];
-    let i = map(|lane| sigmoid::<A, T>(i[lane]));
-    let f = map(|lane| sigmoid::<A, T>(f[lane]));
-    let g = map(|lane| tanh::<A, T>(g[lane]));
-    let o = map(|lane| sigmoid::<A, T>(o[lane]));
+    let mut pre = [[T::ZERO; _]; GATES];
+    for (gate, pre) in pre.iter_mut().enumerate() {
+        let bias = load_gate(bias, gate, units, start, count);
+        *pre = sum(load_gate(gates, gate, units, start, count), bias);
+    }
+    let [i, f, g, o]: [Block<T>; GATES] = pre;
+    let i = lanes!(lane => sigmoid::<A, T>(i[lane]));
+    let f = lanes!(lane => sigmoid::<A, T>(f[lane]));
+    let g = lanes!(lane => tanh::<A, T>(g[lane]));
+    let o = lanes!(lane => sigmoid::<A, T>(o[lane]));
     let c = load(cell, start, count);
-    let c = map(|lane| f[lane].mul_add::<A>(c[lane], i[lane] * g[lane]));
-    let h = map(|lane| o[lane] * tanh::<A, T>(c[lane]));
+    let c = lanes!(lane => f[lane].mul_add::<A>(c[lane], i[lane] * g[lane]));
+    let h = lanes!(lane => o[lane] * tanh::<A, T>(c[lane]));
     for (gate, values) in [i, f, g, o].iter().enumerate() {
         store(values, gates, gate * units + start, count);
     }
@@ -106,34 +106,69 @@ impl<T: Real> Kernel for Differentiate<'_, T> {
             let own = row * units..(row + 1) * units;
             let gates = &self.gates[row * width..(row + 1) * width];
             let (cell, d_hidden) = (&self.cell[own.clone()], &self.d_hidden[own.clone()]);
-            let before = self.before.map(|before| &before[own]);
-            let d_bias = &mut *self.d_bias;
-            blocks(units, |start, count| {
-                let gate = |gate: usize| load(gates, gate * units + start, count);
-                let [i, f, g, o] = [gate(0), gate(1), gate(2), gate(3)];
-                let (outer, d_hidden) = (load(outer, start, count), load(d_hidden, start, count));
-                let (c, dc) = (load(cell, start, count), load(d_cell, start, count));
-                let dh = map(|lane| outer[lane] + d_hidden[lane]);
-                let tc = map(|lane| tanh::<A, T>(c[lane]));
-                let one = T::ONE;
-                let dc = map(|lane| {
-                    (dh[lane] * o[lane]).mul_add::<A>((-tc[lane]).mul_add::<A>(tc[lane], one), dc[lane])
-                });
-                let c0 = before.map_or([T::ZERO; _], |before| load(before, start, count));
-                let d = [
-                    map(|lane| dc[lane] * g[lane] * (i[lane] * (one - i[lane]))),
-                    map(|lane| dc[lane] * c0[lane] * (f[lane] * (one - f[lane]))),
-                    map(|lane| dc[lane] * i[lane] * (-g[lane]).mul_add::<A>(g[lane], one)),
-                    map(|lane| dh[lane] * tc[lane] * (o[lane] * (one - o[lane]))),
-                ];
-                for (gate, values) in d.iter().enumerate() {
-                    store(values, d_gates, gate * units + start, count);
-                    add(values, d_bias, gate * units + start, count);
-                }
-                store(&map(|lane| dc[lane] * f[lane]), d_cell, start, count);
-            });
+            let before = match self.before {
+                Some(before) => Some(&before[own]),
+                None => None,
+            };
+            let forward = Forward { gates, before, cell };
+            let gradients = Gradients { d_gates, d_cell, d_bias: &mut *self.d_bias };
+            differentiate_row::<A, T>(units, forward, outer, d_hidden, gradients);
         }
     }
+}
+
+/// One row of what the forward pass has kept.
+#[derive(Clone, Copy)]
+struct Forward<'a, T> {
+    gates: &'a [T],
+    before: Option<&'a [T]>,
+    cell: &'a [T],
+}
+
+/// One row of the gradients, and the sum over the rows.
+struct Gradients<'a, T> {
+    d_gates: &'a mut [T],
+    d_cell: &'a mut [T],
+    d_bias: &'a mut [T],
+}
+
+#[inline(always)]
+fn differentiate_row<A: Arch, T: Real>(
+    units: usize,
+    forward: Forward<'_, T>,
+    outer: &[T],
+    d_hidden: &[T],
+    gradients: Gradients<'_, T>,
+) {
+    let Forward { gates, before, cell } = forward;
+    let Gradients { d_gates, d_cell, d_bias } = gradients;
+    blocks!(units, start, count => {
+        let i = load_gate(gates, 0, units, start, count);
+        let f = load_gate(gates, 1, units, start, count);
+        let g = load_gate(gates, 2, units, start, count);
+        let o = load_gate(gates, 3, units, start, count);
+        let dh = sum(load(outer, start, count), load(d_hidden, start, count));
+        let (c, dc) = (load(cell, start, count), load(d_cell, start, count));
+        let c0 = match before {
+            Some(before) => load(before, start, count),
+            None => [T::ZERO; _],
+        };
+        let one = T::ONE;
+        let tc = lanes!(lane => tanh::<A, T>(c[lane]));
+        let slope = lanes!(lane => (-tc[lane]).mul_add::<A>(tc[lane], one));
+        let dc = lanes!(lane => (dh[lane] * o[lane]).mul_add::<A>(slope[lane], dc[lane]));
+        let d = [
+            lanes!(lane => dc[lane] * g[lane] * (i[lane] * (one - i[lane]))),
+            lanes!(lane => dc[lane] * c0[lane] * (f[lane] * (one - f[lane]))),
+            lanes!(lane => dc[lane] * i[lane] * (-g[lane]).mul_add::<A>(g[lane], one)),
+            lanes!(lane => dh[lane] * tc[lane] * (o[lane] * (one - o[lane]))),
+        ];
+        for (gate, values) in d.iter().enumerate() {
+            store(values, d_gates, gate * units + start, count);
+            add(values, d_bias, gate * units + start, count);
+        }
+        store(&lanes!(lane => dc[lane] * f[lane]), d_cell, start, count);
+    });
 }
 
 /// One step from pre-activations `[batch, 4 units]`; they become the activations.
