@@ -26,6 +26,7 @@ mod normalization;
 mod pooling;
 pub mod prelude;
 pub mod recurrent;
+pub mod reversible;
 pub mod scope;
 mod sequential;
 mod shape;
@@ -42,6 +43,10 @@ pub use names::*;
 pub use normalization::{BatchNorm, LayerNorm};
 pub use pooling::{AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell};
+pub use reversible::{
+    ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made, Order, Permute, RealNvp, Reverse,
+    Reversible, Transform,
+};
 pub use sequential::{Chain, Run, Sequential};
 pub use shape::{Flatten, Residual};
 pub use summary::summary;

@@ -9,5 +9,10 @@ pub use crate::{
     estimator::{Deterministic, Flipout, LocalReparameterization, Reparameterization},
     losses::*,
     names::*,
+    reversible::{
+        ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made,
+        Order::{self, LeftToRight, RightToLeft},
+        Permute, RealNvp, Reverse, Reversible, Transform,
+    },
     sequential,
 };

@@ -10,6 +10,7 @@ mod handlers;
 mod networks;
 mod ops;
 mod registry;
+mod reversible;
 mod support;
 mod svi;
 mod tape;

@@ -11,6 +11,7 @@
 //! - [`reduce`]: sums, maxima, log-sum-exp; [`broadcast`]: repeating parameters.
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
 //! - [`conv`]: convolutions; [`pool`]: maxima and means under a window.
+//! - [`staircase`]: products with masked matrices that skip what the mask forbids.
 //! - [`fused`]: divergences with their gradients in one pass.
 //! - [`recurrent`]: recurrent networks over sequences.
 //! - [`optim`]: optimiser steps.
@@ -34,6 +35,7 @@ pub mod reduce;
 pub mod rng;
 pub mod sampling;
 pub mod special;
+pub mod staircase;
 
 pub use broadcast::Broadcast;
 pub use dispatch::{Arch, Kernel, dispatch};

@@ -6,6 +6,7 @@
 pub(crate) mod belief;
 pub(crate) mod categorical;
 pub(crate) mod channels;
+pub(crate) mod columns;
 pub mod conv;
 #[cfg(test)]
 mod conv_tests;
@@ -15,6 +16,7 @@ pub(crate) mod elementwise;
 pub(crate) mod layout;
 pub(crate) mod linalg;
 pub(crate) mod loops;
+pub(crate) mod masked;
 pub(crate) mod noise;
 pub(crate) mod norm;
 pub(crate) mod normal_kl;
@@ -22,6 +24,8 @@ pub mod pool;
 pub mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod sample;
+pub(crate) mod shift_scale;
+pub(crate) mod spline;
 #[cfg(test)]
 mod test_gradients;
 mod window;
@@ -31,8 +35,12 @@ pub use belief::{
 };
 pub use categorical::{mean_softmax_cross_entropy, softmax_cross_entropy};
 pub use channels::{add_channels, scale_channels};
+pub use columns::{join_columns, take_columns};
 pub use dfdx::{Traced, via_dfdx, via_dfdx2};
 pub use layout::take_rows;
+pub use masked::{Staircase, masked_linear};
 pub use noise::{add_flipped, dropout, flip, local_noise, spatial_dropout};
 pub use norm::{BatchNorm, batch_norm, layer_norm};
+pub use shift_scale::{Direction, LOG_SCALE_BOUND, shift_scale};
+pub use spline::rational_quadratic_spline;
 pub use window::{Padding, Window};

@@ -24,6 +24,7 @@ struct Scope {
 
 thread_local! {
     static SCOPES: RefCell<Vec<Rc<RefCell<Scope>>>> = const { RefCell::new(Vec::new()) };
+    static CAPTURES: RefCell<Vec<Params>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A trainable tensor with a name: the value in the store in force, or the initial one where there is none.
@@ -149,6 +150,18 @@ pub fn claim(owner: u64, kind: &'static str) -> Result<()> {
 /// # Errors
 /// The error of making the initial value.
 pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
+    let value = scoped_param(name, init)?;
+    CAPTURES.with(|captures| {
+        if let Some(capture) =
+            captures.borrow_mut().last_mut().filter(|seen| seen.get(name.as_str()).is_none())
+        {
+            capture.record(name, value.clone());
+        }
+    });
+    Ok(value)
+}
+
+fn scoped_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
     let initial = || Ok(init()?.check()?.detach());
     let Some(scope) = SCOPES.with(|scopes| scopes.borrow().last().cloned()) else { return initial() };
     let known = scope.borrow().known(name);
@@ -159,6 +172,59 @@ pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Resu
         None => initial()?,
     };
     scope.borrow_mut().watch(name, value)
+}
+
+/// The parameters that a program read, each on its tape, for running it again when the run that they belong to has
+/// ended: a bijector whose network is any layer keeps these.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    prefix: SiteName,
+    read: Params,
+}
+
+/// Runs a program and keeps the parameters that it read.
+///
+/// # Errors
+/// The program's.
+///
+/// # Examples
+/// ```
+/// use ed::params::{Params, capture, param_as, with_params};
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let program = || param_as("w", || Var::<(), f64>::scalar(0.0));
+/// let mut params = Params::new();
+/// params.insert("w", Var::<(), f64>::scalar(3.0))?;
+/// let (_, captured) = with_params(&params, || capture(program))?;
+/// assert_eq!(captured.run(program)?.item()?, 3.0);
+/// # Ok(()) }
+/// ```
+pub fn capture<T>(program: impl FnOnce() -> Result<T>) -> Result<(T, Captured)> {
+    struct Pop;
+    impl Drop for Pop {
+        fn drop(&mut self) {
+            CAPTURES.with(|captures| captures.borrow_mut().pop());
+        }
+    }
+    CAPTURES.with(|captures| captures.borrow_mut().push(Params::new()));
+    let pop = Pop;
+    let output = program()?;
+    let read = CAPTURES.with(|captures| captures.borrow().last().cloned()).unwrap_or_default();
+    drop(pop);
+    Ok((output, Captured { prefix: full_name(&SiteName::from("")), read }))
+}
+
+impl Captured {
+    /// Runs a program that reads its parameters from here, under the names in force at the capture.
+    ///
+    /// # Errors
+    /// The program's.
+    pub fn run<T>(&self, program: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut scope = Scope::new(Params::new(), None);
+        scope.read = self.read.clone();
+        let _entered = Entered::new(Rc::new(RefCell::new(scope)));
+        crate::trace::under(&self.prefix, program)
+    }
 }
 
 impl Scope {

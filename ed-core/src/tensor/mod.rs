@@ -33,6 +33,6 @@ pub use op::{Backward, GradSlot, Keep, Op};
 pub use operators::Operand;
 pub(crate) use operators::larger;
 pub use shapes::{Append, BroadcastWith, LeadingAxis, Stack, WithoutLast};
-pub use tape::{Gradients, Node, Tape};
+pub use tape::{Gradients, Node, Tape, apply};
 pub use value::Value;
 pub use var::Var;

@@ -172,10 +172,10 @@ pub(crate) fn mark_escaped<E: Float>(node: Node) {
     }
 }
 
-/// Runs an operation forward and records it if one of its inputs is watched.
+/// Runs an operation forward and records it if one of its inputs is watched: how an [`Op`] of one's own is used.
 ///
 /// A fault of an input becomes the fault of the output, so that formulas need no `?`.
-pub(crate) fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) -> Value<E> {
+pub fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) -> Value<E> {
     let mut tape = 0;
     let mut wanted: SmallVec<[bool; 8]> = SmallVec::new();
     for input in inputs {

@@ -117,6 +117,19 @@ impl<E: Float> Value<E> {
     }
 
     /// Another shape over the same numbers, without copying; the gradient follows.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the number of elements is the same, or the error of an operation that failed on the way
+    /// here.
+    pub fn reshape(&self, dims: Dims) -> Result<Value<E>> {
+        if self.check()?.dims.num_elements() != dims.num_elements() {
+            let expected = format!("with {} numbers", self.dims.num_elements());
+            return Err(Error::Shape { op: "reshape", expected, got: dims });
+        }
+        Ok(self.with_dims(dims))
+    }
+
+    /// Another shape over the same numbers, without copying; the gradient follows.
     pub(crate) fn with_dims(&self, dims: Dims) -> Value<E> {
         debug_assert!(self.fault.is_some() || self.data.len() == dims.num_elements());
         Value { dims, ..self.clone() }

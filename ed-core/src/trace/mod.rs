@@ -14,5 +14,6 @@ pub use record::Trace;
 pub use sample::{deterministic_as, factor_as, nested_as, observe_as, sample, sample_as};
 pub use site::{Kind, Site};
 pub(crate) use stack::dispatch;
+pub(crate) use stack::under;
 pub use stack::{Next, Tracer, fresh_key, full_name, key_for, with_key, with_tracer};
 pub use values::Values;

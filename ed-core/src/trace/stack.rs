@@ -259,6 +259,18 @@ pub(super) fn with_prefix<T>(scope: &str, program: impl FnOnce() -> Result<T>) -
     program()
 }
 
+/// Runs `program` with a prefix, as [`full_name`] of an empty name gives it, in place of the one in force.
+pub(crate) fn under<T>(prefix: &super::SiteName, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Restore(String);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PREFIX.with(|prefix| *prefix.borrow_mut() = std::mem::take(&mut self.0));
+        }
+    }
+    let _restore = Restore(PREFIX.with(|own| own.replace(prefix.as_str().to_string())));
+    program()
+}
+
 /// The name with the prefixes of the sub-models and layers in force.
 pub fn full_name(name: &super::SiteName) -> super::SiteName {
     PREFIX.with(|prefix| name.inside(&prefix.borrow()))
