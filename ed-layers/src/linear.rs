@@ -3,12 +3,12 @@
 use dfdx::shapes::Shape;
 use ed_core::ops::add_channels;
 use ed_core::params::param_as;
-use ed_core::tensor::{Dims, Float, Var};
+use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::{Result, SiteName};
 
 use crate::activation::Activation;
 use crate::estimator::{Deterministic, Estimator, Slot};
-use crate::geometry::{DenseMap, Geometry};
+use crate::geometry::{DenseMap, Geometry, Layout};
 use crate::initializers::VarianceScaling;
 use crate::layer::{Apply, Layer};
 use crate::scope::Identity;
@@ -24,6 +24,32 @@ pub enum Bias {
     Point,
     /// A random variable, with this belief; drawn once for the batch.
     Believed(NormalBelief),
+}
+
+impl Bias {
+    /// The bias of a name: `[outputs]`, or `[members, outputs]` if there are several members, as
+    /// [`add_channels`](ed_core::ops::add_channels) takes it.
+    ///
+    /// # Errors
+    /// Those of reading a parameter and of a tracer.
+    pub fn draw<E: Float>(
+        &self,
+        name: &'static str,
+        members: usize,
+        outputs: usize,
+    ) -> Result<Option<Value<E>>> {
+        Ok(match (self, members) {
+            (Bias::None, _) => None,
+            (Bias::Point, 1) => Some(param_as(name, || Var::<_, E>::zeros((outputs,)))?.into_value()),
+            (Bias::Point, _) => {
+                Some(param_as(name, || Var::<_, E>::zeros((members, outputs)))?.into_value())
+            }
+            (Bias::Believed(belief), 1) => Some(belief.sample_at(name, (outputs,), 0.0)?.into_value()),
+            (Bias::Believed(belief), _) => {
+                Some(belief.sample_at(name, (members, outputs), 0.0)?.into_value())
+            }
+        })
+    }
 }
 
 /// A map linear in its kernel, then a bias, then possibly an activation: what [`Dense`], [`Conv1d`](crate::Conv1d) and
@@ -104,19 +130,16 @@ impl<G, W: Estimator> Linear<G, W> {
     {
         let shape = self.geometry.kernel_shape(input)?;
         let outputs = Dims::of(&shape).last().copied().unwrap_or(1);
+        let layout = self.geometry.layout(&Dims::of(input));
         let slot = Slot {
             name: "kernel",
             shape,
             initializer: self.initializer,
-            input: self.geometry.layout(&Dims::of(input)),
+            input: if G::CODES { Layout { channels: 0, ..layout } } else { layout },
             outputs,
         };
         let kernel = self.estimator.draw(&slot)?;
-        let bias = match &self.bias {
-            Bias::None => None,
-            Bias::Point => Some(param_as("bias", || Var::zeros((outputs,)))?),
-            Bias::Believed(belief) => Some(belief.sample_at("bias", (outputs,), 0.0)?),
-        };
+        let bias = self.bias.draw("bias", self.estimator.members(), outputs)?;
         Ok(Pass { kernel, bias })
     }
 
@@ -135,7 +158,7 @@ impl<G, W: Estimator> Linear<G, W> {
         let y = W::apply(&pass.kernel, &self.geometry, x)?;
         let y = match &pass.bias {
             None => y,
-            Some(bias) => Var::from_value(add_channels(y.value(), bias.value())?)?,
+            Some(bias) => Var::from_value(add_channels(y.value(), bias)?)?,
         };
         self.activation.of(&y)
     }
@@ -145,7 +168,8 @@ impl<G, W: Estimator> Linear<G, W> {
 #[derive(Clone, Debug)]
 pub struct Pass<D, E: Float> {
     kernel: D,
-    bias: Option<Var<(usize,), E>>,
+    /// `[outputs]`, or `[members, outputs]`.
+    bias: Option<Value<E>>,
 }
 
 impl<G: Kinded, W: Estimator> Layer for Linear<G, W> {

@@ -1,6 +1,8 @@
 //! The names of Edward2's layers.
 
-use crate::estimator::{Flipout, LocalReparameterization, Reparameterization};
+use crate::estimator::{
+    BatchEnsemble, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,
+};
 use crate::linear::Dense;
 
 /// A dense layer whose kernel is drawn once for the batch.
@@ -22,3 +24,12 @@ pub type DenseFlipout = Dense<Flipout>;
 
 /// A dense layer whose outputs are drawn instead of its kernel.
 pub type DenseLocalReparameterization = Dense<LocalReparameterization>;
+
+/// A dense layer with a dropped input, in prediction too.
+pub type DenseMcDropout = Dense<McDropout>;
+
+/// A dense layer of several members that share a kernel.
+pub type DenseBatchEnsemble = Dense<BatchEnsemble>;
+
+/// A dense layer with uncertain factors of its inputs and outputs.
+pub type DenseRank1 = Dense<Rank1>;

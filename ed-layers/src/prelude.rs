@@ -6,7 +6,9 @@ pub use crate::{
     GlobalAvgPool, GlobalMaxPool, Gru, GruCell, Layer, LayerNorm, Linear, Lstm, LstmCell, MaxPool1d,
     MaxPool2d, Residual, Sequential, WithFilters, WithTable, WithUnits,
     activation::*,
-    estimator::{Deterministic, Flipout, LocalReparameterization, Reparameterization},
+    estimator::{
+        BatchEnsemble, Deterministic, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,
+    },
     losses::*,
     names::*,
     reversible::{

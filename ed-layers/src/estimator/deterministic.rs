@@ -2,9 +2,7 @@
 
 use dfdx::shapes::Shape;
 use ed_core::Result;
-use ed_core::params::any_param;
 use ed_core::tensor::{Float, Var};
-use ed_core::trace::{full_name, key_for};
 
 use super::{Estimator, Slot};
 use crate::geometry::Geometry;
@@ -18,9 +16,7 @@ impl Estimator for Deterministic {
     type Drawn<K: Shape, E: Float> = Var<K, E>;
 
     fn draw<K: Shape, E: Float>(&self, slot: &Slot<K>) -> Result<Var<K, E>> {
-        let name = full_name(&slot.name.into());
-        let start = || slot.initializer.init::<K, E>(key_for(&format!("start of {name}"))?, slot.shape);
-        any_param(&name, || Ok(start()?.into()))?.typed().map_err(|error| error.at_site(&name))
+        slot.param()
     }
 
     fn apply<S: Shape, E: Float, G: Geometry<S>>(

@@ -83,13 +83,24 @@ impl Estimator for Flipout {
         match drawn {
             FlipoutDraw::Value(kernel) => geometry.apply(x, kernel),
             FlipoutDraw::Flipped { loc, deviation, keys: [inputs, outputs] } => {
-                let signed = flip(&by_row(x, geometry.layout(&x.dims()))?, *inputs)?;
-                let deviation = geometry.apply(&from_rows(signed, *x.shape())?, deviation)?;
+                let deviation = if G::CODES {
+                    // A one-hot vector has one sign, which that of the output stands for.
+                    geometry.apply(x, deviation)?
+                } else {
+                    let signed = flip(&by_row(x, geometry.layout(&x.dims()))?, *inputs)?;
+                    geometry.apply(&from_rows(signed, *x.shape())?, deviation)?
+                };
                 let mean = geometry.apply(x, loc)?;
                 let layout = geometry.layout(&mean.dims());
                 let y = add_flipped(&by_row(&mean, layout)?, &by_row(&deviation, layout)?, *outputs)?;
                 from_rows(y, *mean.shape())
             }
+        }
+    }
+    fn kernel<K: Shape, E: Float>(drawn: &FlipoutDraw<K, E>) -> Option<&Var<K, E>> {
+        match drawn {
+            FlipoutDraw::Value(kernel) => Some(kernel),
+            FlipoutDraw::Flipped { .. } => None,
         }
     }
 }

@@ -71,7 +71,8 @@ impl<K: Shape, E: Float> LocalDraw<K, E> {
             LocalDraw::Value(kernel) => geometry.apply(x, kernel),
             LocalDraw::Moments { loc, variance } => {
                 let mean = geometry.apply(x, loc)?;
-                let variance = geometry.apply(&x.square(), variance)?;
+                // A one-hot vector is its own square.
+                let variance = geometry.apply(&if G::CODES { x.clone() } else { x.square() }, variance)?;
                 Var::from_value(local_noise(mean.value(), variance.value(), fresh_key("noise of outputs")?)?)
             }
         }
@@ -97,5 +98,11 @@ impl Estimator for LocalReparameterization {
         x: &Var<S, E>,
     ) -> Result<Var<G::Out, E>> {
         drawn.apply(geometry, x)
+    }
+    fn kernel<K: Shape, E: Float>(drawn: &LocalDraw<K, E>) -> Option<&Var<K, E>> {
+        match drawn {
+            LocalDraw::Value(kernel) => Some(kernel),
+            LocalDraw::Moments { .. } => None,
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use dfdx::shapes::Shape;
 use ed_core::distributions::erased::AnyDistribution;
 use ed_core::distributions::{Distribution, Normal};
-use ed_core::kernels::rng::Key;
+use ed_core::kernels::rng::{Key, fill_rademacher};
 use ed_core::ops::{
     DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
 };
@@ -30,7 +30,19 @@ use crate::initializers::VarianceScaling;
 pub struct NormalBelief {
     prior: Arc<dyn Prior>,
     scale: f64,
+    scales: Scales,
     initializer: Option<VarianceScaling>,
+}
+
+/// Which standard deviations a belief has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Scales {
+    /// One for each weight.
+    Each,
+    /// One for all of them, trainable.
+    Shared,
+    /// One that is not trained.
+    Fixed,
 }
 
 /// `softplus(-3)`.
@@ -38,7 +50,12 @@ const STARTING_SCALE: f64 = 0.048_587_351_573_741_96;
 
 impl Default for NormalBelief {
     fn default() -> NormalBelief {
-        NormalBelief { prior: Arc::new(NormalPrior::default()), scale: STARTING_SCALE, initializer: None }
+        NormalBelief {
+            prior: Arc::new(NormalPrior::default()),
+            scale: STARTING_SCALE,
+            scales: Scales::Each,
+            initializer: None,
+        }
     }
 }
 
@@ -53,6 +70,16 @@ impl NormalBelief {
         NormalBelief { scale, ..self }
     }
 
+    /// One trainable standard deviation for all numbers of the weight (`kernel/raw_scale` is a scalar).
+    pub fn shared_scale(self) -> Self {
+        NormalBelief { scales: Scales::Shared, ..self }
+    }
+
+    /// Standard deviations that stay where they are: only the means are trained.
+    pub fn fixed_scale(self, scale: f64) -> Self {
+        NormalBelief { scale, scales: Scales::Fixed, ..self }
+    }
+
     /// Means that start as this says.
     pub fn initializer(self, initializer: VarianceScaling) -> Self {
         NormalBelief { initializer: Some(initializer), ..self }
@@ -64,11 +91,11 @@ impl NormalBelief {
     /// Those of the prior, of reading a parameter, and of a tracer.
     pub fn sample<K: Shape, E: Float>(
         &self,
-        name: &'static str,
+        name: impl Into<SiteName>,
         shape: K,
         initializer: VarianceScaling,
     ) -> Result<Var<K, E>> {
-        self.drawn(name, shape, Start::Scaling(initializer))
+        self.drawn(name.into(), shape, Start::Scaling(initializer))
     }
 
     /// As [`NormalBelief::sample`], with means that start at one number.
@@ -77,18 +104,18 @@ impl NormalBelief {
     /// As there.
     pub fn sample_at<K: Shape, E: Float>(
         &self,
-        name: &'static str,
+        name: impl Into<SiteName>,
         shape: K,
         start: f64,
     ) -> Result<Var<K, E>> {
-        self.drawn(name, shape, Start::At(start))
+        self.drawn(name.into(), shape, Start::At(start))
     }
 
-    fn drawn<K: Shape, E: Float>(&self, name: &'static str, shape: K, start: Start) -> Result<Var<K, E>> {
-        match self.meet(name, shape, start, false)?.1 {
+    fn drawn<K: Shape, E: Float>(&self, name: SiteName, shape: K, start: Start) -> Result<Var<K, E>> {
+        match self.meet(name.clone(), shape, start, false)?.1 {
             Drawn::Value(value) => Ok(value),
             // A site that may not stay open has a value.
-            Drawn::Open(_) => Err(Error::Unconditioned { name: name.into() }),
+            Drawn::Open(_) => Err(Error::Unconditioned { name: name.to_string() }),
         }
     }
 
@@ -97,8 +124,13 @@ impl NormalBelief {
     ///
     /// # Errors
     /// As [`NormalBelief::sample`].
-    pub fn look<K: Shape, E: Float>(&self, name: &'static str, shape: K, start: Start) -> Result<Seen<K, E>> {
-        let (belief, drawn) = self.meet(name, shape, start, true)?;
+    pub fn look<K: Shape, E: Float>(
+        &self,
+        name: impl Into<SiteName>,
+        shape: K,
+        start: Start,
+    ) -> Result<Seen<K, E>> {
+        let (belief, drawn) = self.meet(name.into(), shape, start, true)?;
         Ok(match drawn {
             Drawn::Value(value) => Seen::Value(value),
             Drawn::Open(key) => Seen::Moments(Moments { params: belief.params()?.clone(), shape }, key),
@@ -107,12 +139,12 @@ impl NormalBelief {
 
     fn meet<K: Shape, E: Float>(
         &self,
-        name: &'static str,
+        name: SiteName,
         shape: K,
         start: Start,
         may_stay_open: bool,
     ) -> Result<(Arc<Normals<K, E>>, Drawn<K, E>)> {
-        let full = full_name(&name.into());
+        let full = full_name(&name);
         let start = match (start, self.initializer) {
             (Start::Scaling(_), Some(initializer)) => Start::Scaling(initializer),
             (start, _) => start,
@@ -125,6 +157,7 @@ impl NormalBelief {
             shape,
             start,
             scale: self.scale,
+            scales: self.scales,
             prior: self.prior.clone(),
             law,
             params: OnceLock::new(),
@@ -143,6 +176,25 @@ pub enum Start {
     At(f64),
     /// At -1 or 1 with equal chances.
     Signs,
+}
+
+impl Start {
+    /// The starting values of the parameter or weight of this full name, in a shape.
+    ///
+    /// # Errors
+    /// Those of [`VarianceScaling::init`]; [`Error::Unseeded`] if they are random and no key is in force.
+    pub fn values<K: Shape, E: Float>(self, name: &SiteName, shape: K) -> Result<Var<K, E>> {
+        let key = || key_for(&format!("start of {name}"));
+        match self {
+            Start::Scaling(scaling) => scaling.init(key()?, shape),
+            Start::At(x) => Ok(Var::full(x, shape)),
+            Start::Signs => {
+                let mut signs = vec![E::ZERO; shape.num_elements()];
+                fill_rademacher(key()?, &mut signs);
+                Var::from_vec(signs, shape)
+            }
+        }
+    }
 }
 
 /// A weight as an estimator sees it.
@@ -195,6 +247,25 @@ impl<K: Shape, E: Float> Moments<K, E> {
         Var::from_value(normal_draw([loc, raw_scale], DrawAround::Zero, key)?)
     }
 
+    /// A draw of a weight `[members, channels]` for each of a number of rows, `[rows, channels]`, those of the first member
+    /// first.
+    ///
+    /// # Errors
+    /// [`Error::Broadcast`] or [`Error::Shape`] unless the members divide the rows.
+    pub fn draw_rows(&self, rows: usize, key: Key) -> Result<Var<(usize, usize), E>> {
+        let [members, channels] = *Dims::of(&self.shape) else {
+            let (op, expected) = ("a draw for each row", "[members, channels]".into());
+            return Err(Error::Shape { op, expected, got: Dims::of(&self.shape) });
+        };
+        let each = rows / members.max(1);
+        let repeat = |param: &Value<E>| -> Result<Var<(usize, usize), E>> {
+            let members = Var::<K, E>::from_value(param.clone())?.reshape((members, 1usize, channels))?;
+            members.broadcast_to((members.shape().0, each, channels))?.reshape((rows, channels))
+        };
+        let [loc, raw_scale] = [repeat(&self.params[0])?, repeat(&self.params[1])?];
+        Var::from_value(normal_draw([loc.value(), raw_scale.value()], DrawAround::Loc, key)?)
+    }
+
     /// The shape of the weight.
     pub fn shape(&self) -> &K {
         &self.shape
@@ -224,6 +295,7 @@ struct Normals<K: Shape, E: Float> {
     shape: K,
     start: Start,
     scale: f64,
+    scales: Scales,
     prior: Arc<dyn Prior>,
     law: Law,
     params: OnceLock<[Value<E>; 2]>,
@@ -239,27 +311,21 @@ impl<K: Shape, E: Float> Normals<K, E> {
             let (of, got) = ("NormalBelief", self.scale.to_string());
             return Err(Error::Parameter { of, name: "scale", must_be: "finite and positive", got });
         }
-        let param = |suffix: &str, init: &dyn Fn() -> Result<Var<K, E>>| -> Result<Value<E>> {
-            let name = SiteName::from(format!("{}/{suffix}", self.site.name));
-            let value = any_param(&name, || Ok(init()?.into()))?;
-            Ok(value.typed::<K, E>().map_err(|error| error.at_site(&name))?.into_value())
+        let loc = self.param("loc", || self.start.values(&self.site.name, self.shape))?;
+        let raw = self.scale.exp_m1().ln();
+        let raw_scale = match self.scales {
+            Scales::Each => self.param("raw_scale", || Ok(Var::<K, E>::full(raw, self.shape)))?,
+            Scales::Shared => {
+                self.param("raw_scale", || Ok(Var::<(), E>::scalar(raw)))?.broadcast_to(self.shape)?
+            }
+            Scales::Fixed => Var::full(raw, self.shape),
         };
-        let loc = param("loc", &|| self.starting_loc())?;
-        let raw_scale = param("raw_scale", &|| Ok(Var::full(self.scale.exp_m1().ln(), self.shape)))?;
-        Ok(self.params.get_or_init(|| [loc, raw_scale]))
+        Ok(self.params.get_or_init(|| [loc.into_value(), raw_scale.into_value()]))
     }
 
-    fn starting_loc(&self) -> Result<Var<K, E>> {
-        let key = || key_for(&format!("start of {}", self.site.name));
-        match self.start {
-            Start::Scaling(scaling) => scaling.init(key()?, self.shape),
-            Start::At(x) => Ok(Var::full(x, self.shape)),
-            Start::Signs => {
-                let mut signs = vec![E::ZERO; self.shape.num_elements()];
-                ed_core::kernels::rng::fill_rademacher(key()?, &mut signs);
-                Var::from_vec(signs, self.shape)
-            }
-        }
+    fn param<S: Shape>(&self, suffix: &str, init: impl FnOnce() -> Result<Var<S, E>>) -> Result<Var<S, E>> {
+        let name = SiteName::from(format!("{}/{suffix}", self.site.name));
+        any_param(&name, || Ok(init()?.into()))?.typed().map_err(|error| error.at_site(&name))
     }
 
     /// The divergence that the prior states itself.
