@@ -41,9 +41,7 @@ impl Bias {
         Ok(match (self, members) {
             (Bias::None, _) => None,
             (Bias::Point, 1) => Some(param_as(name, || Var::<_, E>::zeros((outputs,)))?.into_value()),
-            (Bias::Point, _) => {
-                Some(param_as(name, || Var::<_, E>::zeros((members, outputs)))?.into_value())
-            }
+            (Bias::Point, _) => Some(param_as(name, || Var::<_, E>::zeros((members, outputs)))?.into_value()),
             (Bias::Believed(belief), 1) => Some(belief.sample_at(name, (outputs,), 0.0)?.into_value()),
             (Bias::Believed(belief), _) => {
                 Some(belief.sample_at(name, (members, outputs), 0.0)?.into_value())

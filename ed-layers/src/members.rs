@@ -37,7 +37,8 @@ pub fn average_members<S: Shape, E: Float>(y: &Var<S, E>, members: usize) -> Res
     let dims = y.dims();
     check_members("average_members", members, &dims)?;
     let shape = resized("average_members", members, &dims, |rows| rows / members)?;
-    let mean = y.reshape((members, dims.num_elements() / members))?.sum_axis::<Axis<0>>() * (1.0 / members as f64);
+    let mean =
+        y.reshape((members, dims.num_elements() / members))?.sum_axis::<Axis<0>>() * (1.0 / members as f64);
     mean.reshape(shape)
 }
 

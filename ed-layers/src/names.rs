@@ -1,7 +1,7 @@
 //! The names of Edward2's layers.
 
 use crate::estimator::{
-    BatchEnsemble, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,
+    BatchEnsemble, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization, VariationalDropout,
 };
 use crate::linear::Dense;
 
@@ -33,3 +33,6 @@ pub type DenseBatchEnsemble = Dense<BatchEnsemble>;
 
 /// A dense layer with uncertain factors of its inputs and outputs.
 pub type DenseRank1 = Dense<Rank1>;
+
+/// A dense layer with a learned rate of dropout for each weight.
+pub type DenseVariationalDropout = Dense<VariationalDropout>;

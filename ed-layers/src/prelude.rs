@@ -8,6 +8,7 @@ pub use crate::{
     activation::*,
     estimator::{
         BatchEnsemble, Deterministic, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,
+        VariationalDropout,
     },
     losses::*,
     names::*,

@@ -3,7 +3,7 @@
 use dfdx::shapes::Shape;
 use ed::handlers::mean as mean_of;
 use ed::layers::estimator::Estimator;
-use ed::layers::geometry::{DenseMap, Geometry};
+use ed::layers::geometry::{ConvMap, DenseMap, Geometry, TableMap};
 use ed::layers::{Kinded, Linear};
 use ed::params::{value_and_gradients, with_params};
 use ed::prelude::*;
@@ -17,6 +17,10 @@ pub trait Row {
     const NAME: &'static str;
     fn layer<W: Estimator>() -> Linear<Self::Map, W>;
     fn shape() -> Self::In;
+    /// Number `i` of an example.
+    fn number(i: usize) -> f64 {
+        1.0 + 0.5 * (0.9 * i as f64).sin()
+    }
 }
 
 /// A batch of vectors.
@@ -49,10 +53,58 @@ impl Row for Sequences {
     }
 }
 
+/// Sequences under a convolution.
+pub struct Steps;
+
+impl Row for Steps {
+    type In = (usize, usize, usize);
+    type Map = ConvMap<1>;
+    const NAME: &'static str = "conv1d";
+    fn layer<W: Estimator>() -> Conv1d<W> {
+        Conv1d::<W>::new(2, 3)
+    }
+    fn shape() -> (usize, usize, usize) {
+        (2, 4, 2)
+    }
+}
+
+/// Images under a convolution with padding.
+pub struct Images;
+
+impl Row for Images {
+    type In = (usize, usize, usize, usize);
+    type Map = ConvMap<2>;
+    const NAME: &'static str = "conv2d";
+    fn layer<W: Estimator>() -> Conv2d<W> {
+        Conv2d::<W>::new(2, 2).same()
+    }
+    fn shape() -> (usize, usize, usize, usize) {
+        (2, 2, 3, 2)
+    }
+}
+
+/// Sequences of codes.
+pub struct Codes;
+
+impl Row for Codes {
+    type In = (usize, usize);
+    type Map = TableMap;
+    const NAME: &'static str = "embedding";
+    fn layer<W: Estimator>() -> Embedding<W> {
+        Embedding::<W>::new(3, 2)
+    }
+    fn shape() -> (usize, usize) {
+        (2, 3)
+    }
+    fn number(i: usize) -> f64 {
+        i as f64
+    }
+}
+
 /// Calls a test with all geometries.
 macro_rules! over_geometries {
     ($check:ident $(::<$($estimator:ty),+>)?) => {
-        over_geometries!(@each $check [$($($estimator),+)?] Vectors Sequences)
+        over_geometries!(@each $check [$($($estimator),+)?] Vectors Sequences Steps Images Codes)
     };
     (@each $check:ident $estimators:tt $($row:ident)+) => {
         $(over_geometries!(@call $check $estimators $row)?;)+
@@ -79,7 +131,7 @@ fn params_of<W: Estimator, R: Row>(factor: f64) -> Result<Params> {
 /// Two equal examples.
 fn input<R: Row>() -> Var<R::In, f64> {
     let count = R::shape().num_elements();
-    let x = (0..count).map(|i| 1.0 + 0.5 * (0.9 * (i % (count / 2)) as f64).sin()).collect();
+    let x = (0..count).map(|i| R::number(i % (count / 2))).collect();
     Var::from_vec(x, R::shape()).unwrap()
 }
 
@@ -97,7 +149,9 @@ fn theory<R: Row>(params: &Params) -> Result<(Vec<f64>, Vec<f64>)> {
     let raw = params.required(&format!("{}/kernel/raw_scale", R::NAME))?.to_vec()?;
     let variances = raw.iter().map(|raw| (raw.exp().ln_1p() + 1e-7).powi(2)).collect();
     let mean = linear::<R>(loc.to_vec()?, *loc.dims(), &input::<R>())?;
-    Ok((mean, linear::<R>(variances, *loc.dims(), &input::<R>().square())?))
+    // A one-hot vector is its own square.
+    let square = if <R::Map as Geometry<R::In>>::CODES { input::<R>() } else { input::<R>().square() };
+    Ok((mean, linear::<R>(variances, *loc.dims(), &square)?))
 }
 
 /// Outputs of many runs: `[runs][outputs]`.
@@ -177,6 +231,7 @@ fn flipout_and_local_noise_decorrelate_examples_and_one_kernel_does_not() -> Res
     over_geometries!(draws_one_kernel);
     over_geometries!(decorrelates_examples::<Flipout>);
     over_geometries!(decorrelates_examples::<LocalReparameterization>);
+    over_geometries!(decorrelates_examples::<VariationalDropout>);
     Ok(())
 }
 
@@ -186,7 +241,7 @@ fn five_unit_inputs_under_unit_scales_have_variance_five() -> Result<()> {
         let layer = Dense::<W>::new(1).without_bias();
         let x: Var<_, f64> = Var::ones((2usize, 5usize));
         let mut params = Params::new();
-        params.insert("dense/kernel/loc", Var::<_, f64>::zeros((5usize, 1usize)))?;
+        params.insert("dense/kernel/loc", Var::<_, f64>::ones((5usize, 1usize)))?;
         params.insert("dense/kernel/raw_scale", Var::<_, f64>::full(0.541_324_855, (5usize, 1usize)))?;
         let one = |run| seed(run, || with_params(&params, || layer.forward(&x)))?.to_vec();
         let runs = (0..RUNS).map(one).collect::<Result<Vec<_>>>()?;
@@ -195,6 +250,7 @@ fn five_unit_inputs_under_unit_scales_have_variance_five() -> Result<()> {
     let five = |variance: f64| (variance - 5.0).abs() < 5.0 * 5.0 * (2.0 / RUNS as f64).sqrt();
     assert!(five(variance::<Reparameterization>()?));
     assert!(five(variance::<LocalReparameterization>()?));
+    assert!(five(variance::<VariationalDropout>()?));
     // Signs drawn from U(-1, 3) would give 35/3.
     assert!(five(variance::<Flipout>()?));
     Ok(())
@@ -267,6 +323,7 @@ fn the_mean_handler_gives_the_output_of_the_posterior_means() -> Result<()> {
     over_geometries!(has_its_posterior_mean::<Reparameterization>);
     over_geometries!(has_its_posterior_mean::<Flipout>);
     over_geometries!(has_its_posterior_mean::<LocalReparameterization>);
+    over_geometries!(has_its_posterior_mean::<VariationalDropout>);
     Ok(())
 }
 
@@ -352,6 +409,7 @@ fn a_conditioned_kernel_is_used_as_it_is_and_costs_nothing() -> Result<()> {
     over_geometries!(takes_a_given_kernel::<Reparameterization>);
     over_geometries!(takes_a_given_kernel::<Flipout>);
     over_geometries!(takes_a_given_kernel::<LocalReparameterization>);
+    over_geometries!(takes_a_given_kernel::<VariationalDropout>);
     Ok(())
 }
 
@@ -372,5 +430,6 @@ fn one_key_gives_one_output() -> Result<()> {
     over_geometries!(is_a_function_of_the_key::<Reparameterization>);
     over_geometries!(is_a_function_of_the_key::<Flipout>);
     over_geometries!(is_a_function_of_the_key::<LocalReparameterization>);
+    over_geometries!(is_a_function_of_the_key::<VariationalDropout>);
     Ok(())
 }

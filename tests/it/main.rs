@@ -2,6 +2,7 @@
 
 mod bijectors;
 mod distributions;
+mod ensembles;
 mod estimators;
 mod examples;
 mod facade;
@@ -15,3 +16,4 @@ mod support;
 mod svi;
 mod tape;
 mod tracing;
+mod weights;

@@ -32,10 +32,13 @@ use crate::weight::Start;
 /// # fn main() -> Result<()> {
 /// let net = Dense::new(3).estimator(BatchEnsemble::of(2));
 /// let x: Var<_, f32> = Var::ones((5usize, 4usize));
-/// let mut params = Params::new();
-/// let y = seed(0, || net.init(&mut params, repeat_for_members(&x, 2)?))?;
+/// let repeated = repeat_for_members(&x, 2)?;
+/// let y = seed(0, || net.forward(&repeated))?;
 /// assert_eq!(y.shape(), &(10, 3));
 /// assert_eq!(average_members(&y.softmax(), 2)?.shape(), &(5, 3));
+///
+/// let mut params = Params::new();
+/// seed(0, || net.init(&mut params, &repeated))?;
 /// assert_eq!(params.required("dense/alpha")?.dims().to_string(), "[2, 4]");
 /// assert_eq!(params.required("dense/bias")?.dims().to_string(), "[2, 3]");
 /// # Ok(()) }

@@ -33,7 +33,7 @@ use crate::weight::{NormalBelief, Seen, Start, bayesian};
 /// let same: Var<_, f32> = Var::ones((100usize, 5usize));
 /// let y = seed(0, || layer.forward(&same))?.to_vec()?;
 /// // The examples are the same, their kernels are not.
-/// assert!(y.iter().any(|y| y != &y[0]));
+/// assert!(y.iter().any(|other| other != &y[0]));
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -97,6 +97,7 @@ impl Estimator for Flipout {
             }
         }
     }
+
     fn kernel<K: Shape, E: Float>(drawn: &FlipoutDraw<K, E>) -> Option<&Var<K, E>> {
         match drawn {
             FlipoutDraw::Value(kernel) => Some(kernel),

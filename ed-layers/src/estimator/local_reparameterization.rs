@@ -99,6 +99,7 @@ impl Estimator for LocalReparameterization {
     ) -> Result<Var<G::Out, E>> {
         drawn.apply(geometry, x)
     }
+
     fn kernel<K: Shape, E: Float>(drawn: &LocalDraw<K, E>) -> Option<&Var<K, E>> {
         match drawn {
             LocalDraw::Value(kernel) => Some(kernel),

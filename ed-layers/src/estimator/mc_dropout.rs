@@ -24,16 +24,16 @@ use crate::geometry::Geometry;
 ///
 /// # Examples
 /// ```
+/// use ed::params::with_params;
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
 /// let layer = Dense::new(1).estimator(McDropout { rate: 0.5 });
 /// let x: Var<_, f32> = Var::ones((1usize, 50usize));
 /// let mut params = Params::new();
 /// seed(0, || layer.init(&mut params, &x))?;
-/// let twice = predict(&params, 2, 1, || layer.forward(&x)?.to_vec())?;
-/// assert_ne!(twice[0], twice[1]);
+/// let predict = |key| seed(key, || with_params(&params, || layer.forward(&x)?.to_vec()));
+/// assert_ne!(predict(1)?, predict(2)?);
 /// # Ok(()) }
-/// # use ed::inference::predict;
 /// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct McDropout {

@@ -6,6 +6,7 @@
 //! | [`Reparameterization`] | `K(x, μ + σε)` | one kernel for the whole batch |
 //! | [`Flipout`] | `K(x, μ) + K(x∘s, σε)∘r` | one deviation for the batch, signs for each example |
 //! | [`LocalReparameterization`] | `K(x, μ) + √K(x², σ²)∘ε` | each output's own |
+//! | [`VariationalDropout`] | `K(x, μ) + √K(x², αμ²)∘ε` | each output's own |
 //! | [`McDropout`] | `K(x∘m, w)` | a mask of the input, in prediction too |
 //! | [`BatchEnsemble`] | `K(x∘α, w)∘γ` | none; each member has its `α` and `γ` |
 //! | [`Rank1`] | `K(x∘α, w)∘γ` or `K(x + α, w) + γ` | `α` and `γ` of each example |
@@ -22,6 +23,7 @@ mod mc_dropout;
 mod rank1;
 mod reparameterization;
 mod rows;
+mod variational_dropout;
 
 use std::fmt::Debug;
 
@@ -38,6 +40,7 @@ pub use local_reparameterization::{LocalDraw, LocalReparameterization};
 pub use mc_dropout::{McDropout, McDropoutDraw};
 pub use rank1::{Rank1, Rank1Draw};
 pub use reparameterization::Reparameterization;
+pub use variational_dropout::VariationalDropout;
 
 use crate::geometry::{Geometry, Layout};
 use crate::initializers::VarianceScaling;

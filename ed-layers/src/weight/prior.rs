@@ -25,9 +25,13 @@ pub struct WeightSite {
 impl WeightSite {
     /// A number in the weight's precision.
     pub fn scalar(&self, x: f64) -> AnyVar {
+        self.filled(x, Dims::SCALAR)
+    }
+
+    fn filled(&self, x: f64, dims: Dims) -> AnyVar {
         match self.precision {
-            f32::NAME => AnyVar::F32(Value::scalar(x as f32)),
-            _ => AnyVar::F64(Value::scalar(x)),
+            f32::NAME => AnyVar::F32(Value::full(x as f32, dims)),
+            _ => AnyVar::F64(Value::full(x, dims)),
         }
     }
 }
@@ -84,7 +88,7 @@ impl Default for NormalPrior {
     }
 }
 
-fn positive(of: &'static str, scale: f64) -> Result<f64> {
+pub(super) fn positive(of: &'static str, scale: f64) -> Result<f64> {
     if scale > 0.0 && scale.is_finite() {
         return Ok(scale);
     }
@@ -106,16 +110,35 @@ impl Prior for NormalPrior {
     }
 }
 
-/// Normals around 0 with one trainable standard deviation for the whole weight: empirical Bayes.
+/// Normals with a trainable standard deviation, one for the whole weight or one for each of its numbers: empirical
+/// Bayes.
+///
+/// # Examples
+/// ```
+/// use ed::layers::weight::TrainablePrior;
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let each = TrainablePrior { shared: false, ..TrainablePrior::default() };
+/// let layer = Dense::<Reparameterization>::new(2).estimator(Reparameterization::default().prior(each));
+/// let mut params = Params::new();
+/// seed(0, || layer.init(&mut params, Var::<_, f32>::ones((4usize, 3usize))))?;
+/// assert_eq!(params.required("dense/kernel/prior/raw_scale")?.dims().to_string(), "[3, 2]");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct TrainablePrior {
+    /// Location, which is not trained.
+    pub loc: f64,
     /// Where the standard deviation starts.
     pub scale: f64,
+    /// Whether the whole weight has one standard deviation.
+    pub shared: bool,
 }
 
 impl Default for TrainablePrior {
+    /// Around 0, with one standard deviation that starts at 1.
     fn default() -> TrainablePrior {
-        TrainablePrior { scale: 1.0 }
+        TrainablePrior { loc: 0.0, scale: 1.0, shared: true }
     }
 }
 
@@ -123,11 +146,12 @@ impl Prior for TrainablePrior {
     fn law(&self, weight: &WeightSite) -> Result<Law> {
         let start = positive("TrainablePrior", self.scale)?.exp_m1().ln();
         let name = SiteName::from(format!("{}/prior/raw_scale", weight.name));
-        let raw = any_param(&name, || Ok(weight.scalar(start)))?;
+        let dims = if self.shared { Dims::SCALAR } else { weight.dims };
+        let raw = any_param(&name, || Ok(weight.filled(start, dims)))?;
         let scale = match raw {
             AnyVar::F32(raw) => AnyVar::F32(normal_raw_scale(&raw)),
             AnyVar::F64(raw) => AnyVar::F64(normal_raw_scale(&raw)),
         };
-        Ok(Law::Normal { loc: weight.scalar(0.0), scale })
+        Ok(Law::Normal { loc: weight.scalar(self.loc), scale })
     }
 }
