@@ -221,6 +221,17 @@ fn differences(f: impl Fn(&[f64]) -> Vec<f64>, x: &[f64]) -> Vec<Vec<f64>> {
 }
 
 #[test]
+fn the_image_of_all_numbers_is_what_each_bijector_says() -> Result<()> {
+    for row in table::<f64>() {
+        let Some(codomain) = row.map.codomain() else { continue };
+        assert_eq!(format!("{codomain:?}"), format!("{:?}", row.onto), "{}", row.name);
+        let real = matches!(codomain, Constraint::Real);
+        assert!(real || !row.map.is_affine(), "{}: an affine map reaches every number", row.name);
+    }
+    Ok(())
+}
+
+#[test]
 fn log_dets_are_those_of_the_numerical_jacobian() -> Result<()> {
     for Row { name, map, points, free, .. } in table::<f64>() {
         for point in points {

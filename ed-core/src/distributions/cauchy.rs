@@ -65,6 +65,28 @@ impl Family<2> for Density {
     }
 }
 
+impl Cdf<2> for Density {
+    loc_scale!();
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        // The angle has its relative precision in the left tail, where it is small.
+        through_f64(z, |z| (1f64.atan2(-z) / PI).ln())
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        <Self as Cdf<2>>::log_cdf::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        -math::ln::<A, T>(T::PI) - math::ln_1p::<A, T>(z * z)
+    }
+}
+
+has_cdf!(Cauchy, OfTwo, Density, loc, scale);
+
 impl<S: Shape, E: Float> Distribution for Cauchy<S, E> {
     univariate!(Cauchy, Density, loc, scale);
     const PATHWISE: bool = true;

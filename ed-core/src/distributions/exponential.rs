@@ -25,7 +25,7 @@ distribution! {
 
 /// The density, once for both precisions.
 #[derive(Clone, Copy, Debug)]
-struct Density;
+pub(super) struct Density;
 
 impl Family<1> for Density {
     const NAME: &'static str = "Exponential";
@@ -42,6 +42,38 @@ impl Family<1> for Density {
         Terms { log_prob: ln_rate - rate * x, d_value: -rate, d_params: [mean - x] }.inside(x >= T::ZERO)
     }
 }
+
+impl Cdf<1> for Density {
+    #[inline(always)]
+    fn standard<A: Arch, T: Real>(x: T, [rate]: [T; 1]) -> (T, T, [T; 1]) {
+        (rate * x, rate, [x])
+    }
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        let log_cdf = log1m_exp::<A, T>(z);
+        if z > T::ZERO { log_cdf } else { T::NEG_INFINITY }
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        if z > T::ZERO { -z } else { T::ZERO }
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        if z >= T::ZERO { -z } else { T::NEG_INFINITY }
+    }
+
+    #[inline(always)]
+    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
+        let from = if low < T::ZERO { T::ZERO } else { low };
+        let mass = log1m_exp::<A, T>(high - from) - from;
+        if high <= T::ZERO { T::NEG_INFINITY } else { mass }
+    }
+}
+
+has_cdf!(Exponential, OfOne, Density, rate);
 
 impl<S: Shape, E: Float> Distribution for Exponential<S, E> {
     univariate!(Exponential, Density, rate);

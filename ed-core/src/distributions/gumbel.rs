@@ -28,7 +28,7 @@ pub(crate) const EULER: f64 = 0.577_215_664_901_532_9;
 
 /// The density, once for both precisions.
 #[derive(Clone, Copy, Debug)]
-struct Density;
+pub(super) struct Density;
 
 impl Family<2> for Density {
     const NAME: &'static str = "Gumbel";
@@ -52,6 +52,29 @@ impl Family<2> for Density {
         }
     }
 }
+
+impl Cdf<2> for Density {
+    loc_scale!();
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        -math::exp::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        let rest = math::exp::<A, T>(-z);
+        // ln(1 - e⁻ʷ) = ln w - w/2 + O(w²), where w may underflow and its logarithm may not.
+        if z > T::from_f64(15.0) { -z - T::HALF * rest } else { log1m_exp::<A, T>(rest) }
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        -z - math::exp::<A, T>(-z)
+    }
+}
+
+has_cdf!(Gumbel, OfTwo, Density, loc, scale);
 
 impl<S: Shape, E: Float> Distribution for Gumbel<S, E> {
     univariate!(Gumbel, Density, loc, scale);

@@ -49,6 +49,28 @@ impl Family<2> for Density {
     }
 }
 
+impl Cdf<2> for Density {
+    loc_scale!();
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        let tail = T::HALF * math::exp::<A, T>(-z.abs());
+        if z < T::ZERO { z - T::LN_2 } else { math::ln_1p::<A, T>(-tail) }
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        <Self as Cdf<2>>::log_cdf::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        -z.abs() - T::LN_2
+    }
+}
+
+has_cdf!(Laplace, OfTwo, Density, loc, scale);
+
 impl<S: Shape, E: Float> Distribution for Laplace<S, E> {
     univariate!(Laplace, Density, loc, scale);
     const PATHWISE: bool = true;

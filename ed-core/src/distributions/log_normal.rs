@@ -55,6 +55,32 @@ impl Family<2> for Density {
     }
 }
 
+impl Cdf<2> for Density {
+    #[inline(always)]
+    fn standard<A: Arch, T: Real>(x: T, params: [T; 2]) -> (T, T, [T; 2]) {
+        let y = if x <= T::ZERO { T::NEG_INFINITY } else { math::ln::<A, T>(x) };
+        let (z, slope, by_params) = normal::Density::standard::<A, T>(y, params);
+        (z, slope / x, by_params)
+    }
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        normal::Density::log_cdf::<A, T>(z)
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        normal::Density::log_survival::<A, T>(z)
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        normal::Density::log_density::<A, T>(z)
+    }
+}
+
+has_cdf!(LogNormal, OfTwo, Density, loc, scale);
+
 impl<S: Shape, E: Float> Distribution for LogNormal<S, E> {
     univariate!(LogNormal, Density, loc, scale);
     const PATHWISE: bool = true;

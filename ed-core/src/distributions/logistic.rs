@@ -51,6 +51,40 @@ impl Family<2> for Density {
     }
 }
 
+impl Cdf<2> for Density {
+    loc_scale!();
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        math::log_sigmoid::<A, T>(z)
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        math::log_sigmoid::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        -z - T::TWO * math::softplus::<A, T>(-z)
+    }
+
+    /// `ln σ(b) + ln σ(-a) + ln (1 - e^(a-b))`, in which nothing cancels.
+    #[inline(always)]
+    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
+        let outside = math::softplus::<A, T>(low) + math::softplus::<A, T>(-high);
+        log1m_exp::<A, T>(high - low) - outside
+    }
+
+    #[inline(always)]
+    fn slopes<A: Arch, T: Real>(low: T, high: T, _: T) -> (T, T) {
+        let inverse = T::ONE / math::expm1::<A, T>(high - low);
+        (-(math::sigmoid::<A, T>(low) + inverse), math::sigmoid::<A, T>(-high) + inverse)
+    }
+}
+
+has_cdf!(Logistic, OfTwo, Density, loc, scale);
+
 impl<S: Shape, E: Float> Distribution for Logistic<S, E> {
     univariate!(Logistic, Density, loc, scale);
     const PATHWISE: bool = true;

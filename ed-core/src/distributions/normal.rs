@@ -66,6 +66,27 @@ impl Family<2> for Density {
     }
 }
 
+impl Cdf<2> for Density {
+    loc_scale!();
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        through_f64(z, special::normal_log_cdf)
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        through_f64(-z, special::normal_log_cdf)
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        -T::HALF * (z * z + T::LN_2PI)
+    }
+}
+
+has_cdf!(Normal, OfTwo, Density, loc, scale);
+
 impl<S: Shape, E: Float> Distribution for Normal<S, E> {
     univariate!(Normal, Density, loc, scale);
     const PATHWISE: bool = true;

@@ -61,6 +61,44 @@ impl Family<2> for Density {
     }
 }
 
+/// The nearest number between 0 and 1; NaN stays NaN.
+#[inline(always)]
+fn inside<T: Real>(z: T) -> T {
+    let z = if z < T::ZERO { T::ZERO } else { z };
+    if z > T::ONE { T::ONE } else { z }
+}
+
+impl Cdf<2> for Density {
+    #[inline(always)]
+    fn standard<A: Arch, T: Real>(x: T, [low, high]: [T; 2]) -> (T, T, [T; 2]) {
+        let slope = T::ONE / (high - low);
+        let z = (x - low) * slope;
+        (z, slope, [(z - T::ONE) * slope, -z * slope])
+    }
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        math::ln::<A, T>(inside(z))
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        math::ln::<A, T>(T::ONE - inside(z))
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        if z >= T::ZERO && z <= T::ONE { T::ZERO } else { T::NEG_INFINITY }
+    }
+
+    #[inline(always)]
+    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
+        math::ln::<A, T>(inside(high) - inside(low))
+    }
+}
+
+has_cdf!(Uniform, OfTwo, Density, low, high);
+
 impl<S: Shape, E: Float> Distribution for Uniform<S, E> {
     univariate!(Uniform, Density, low, high);
     const PATHWISE: bool = true;

@@ -109,6 +109,7 @@ pub(crate) use {distribution, univariate};
 
 pub(crate) use dfdx::shapes::Shape;
 
+pub(crate) use super::cdf::{HasCdf, has_cdf, loc_scale};
 pub(crate) use super::distribution::Distribution;
 pub(crate) use super::erased;
 pub(crate) use super::kl::{KlTo, closed_form};
@@ -118,6 +119,7 @@ pub(crate) use crate::kernels::dispatch::Arch;
 pub(crate) use crate::kernels::rng::{self, Key};
 pub(crate) use crate::kernels::{Real, math, sampling, special};
 pub(crate) use crate::ops::density::{Family, Terms};
+pub(crate) use crate::ops::interval::{Cdf, log1m_exp};
 pub(crate) use crate::ops::{elementwise as ew, sample as draws};
 pub(crate) use crate::tensor::{Float, Value, Var};
 

@@ -1,6 +1,6 @@
 //! The Weibull distribution.
 
-use super::gumbel::EULER;
+use super::gumbel::{self, EULER};
 use super::param::draw;
 use super::univariate::*;
 
@@ -63,6 +63,40 @@ impl<S: Shape, E: Float> Weibull<S, E> {
         (order / self.concentration()? + 1.0).ln_gamma().exp().check()
     }
 }
+
+impl Cdf<2> for Density {
+    /// `z = k ln (x/λ)` is the negative of a standard Gumbel number.
+    #[inline(always)]
+    fn standard<A: Arch, T: Real>(x: T, [concentration, scale]: [T; 2]) -> (T, T, [T; 2]) {
+        if x <= T::ZERO {
+            return (-T::INFINITY, T::ZERO, [T::ZERO; 2]);
+        }
+        let log = math::ln::<A, T>(x / scale);
+        (concentration * log, concentration / x, [log, -concentration / scale])
+    }
+
+    #[inline(always)]
+    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
+        gumbel::Density::log_survival::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_survival<A: Arch, T: Real>(z: T) -> T {
+        gumbel::Density::log_cdf::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_density<A: Arch, T: Real>(z: T) -> T {
+        gumbel::Density::log_density::<A, T>(-z)
+    }
+
+    #[inline(always)]
+    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
+        gumbel::Density::log_mass::<A, T>(-high, -low)
+    }
+}
+
+has_cdf!(Weibull, OfTwo, Density, concentration, scale);
 
 impl<S: Shape, E: Float> Distribution for Weibull<S, E> {
     univariate!(Weibull, Density, concentration, scale);

@@ -128,6 +128,15 @@ pub(crate) fn expand_last<E: Float>(x: &Value<E>, n: usize) -> Value<E> {
     strided("expand_last", x, dims.with_last(n), strides.into_iter().take(dims.rank()).chain([0]), 0)
 }
 
+/// `count` places of the last axis, every `step`th from `from` on; they must exist.
+pub(crate) fn columns<E: Float>(x: &Value<E>, from: usize, count: usize, step: usize) -> Value<E> {
+    let dims = *x.dims();
+    let front = dims.rank() - 1;
+    let out = dims[..front].iter().copied().chain([count]).collect();
+    let strides = contiguous_strides(&dims);
+    strided("columns", x, out, strides.into_iter().take(front).chain([step]), from)
+}
+
 /// The axes in another order.
 pub(crate) fn permute<E: Float>(x: &Value<E>, order: &[usize]) -> Result<Value<E>> {
     let dims = *x.dims();

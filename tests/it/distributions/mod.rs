@@ -5,6 +5,8 @@
 
 mod golden;
 mod laws;
+mod mixture_logistic;
+mod mixtures;
 mod multivariate_normal;
 mod subjects;
 mod transformed;

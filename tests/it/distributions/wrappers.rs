@@ -107,7 +107,7 @@ fn independent_sums_over_its_axes() -> Result<()> {
 
 #[test]
 fn a_point_mass_is_certain_of_its_place() -> Result<()> {
-    let point = Deterministic::new(&Var::from([0.5f64, 1.0]));
+    let point = ed::distributions::Deterministic::new(&Var::from([0.5f64, 1.0]));
     assert_eq!(point.log_prob(&Var::from([0.5, 0.0]))?.to_vec()?, [0.0, f64::NEG_INFINITY]);
     assert_eq!(point.sample(Key::new(1))?.to_vec()?, [0.5, 1.0]);
     // KL(δ ‖ p) = -log p(loc).
