@@ -12,6 +12,7 @@
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
 //! - [`conv`]: convolutions; [`pool`]: maxima and means under a window.
 //! - [`staircase`]: products with masked matrices that skip what the mask forbids.
+//! - [`covariance`]: matrices of stationary covariance functions; [`whiten`](mod@whiten): rows times an inverse factor.
 //! - [`fused`]: divergences with their gradients in one pass.
 //! - [`recurrent`]: recurrent networks over sequences.
 //! - [`optim`]: optimiser steps.
@@ -21,6 +22,7 @@
 pub mod broadcast;
 pub mod cholesky;
 pub mod conv;
+pub mod covariance;
 pub mod dispatch;
 pub mod float;
 pub mod fused;
@@ -36,6 +38,7 @@ pub mod rng;
 pub mod sampling;
 pub mod special;
 pub mod staircase;
+pub mod whiten;
 
 pub use broadcast::Broadcast;
 pub use dispatch::{Arch, Kernel, dispatch};

@@ -10,6 +10,7 @@ pub(crate) mod columns;
 pub mod conv;
 #[cfg(test)]
 mod conv_tests;
+pub(crate) mod covariance;
 pub(crate) mod density;
 pub(crate) mod dfdx;
 pub(crate) mod elementwise;
@@ -39,6 +40,7 @@ pub use belief::{
 pub use categorical::{mean_softmax_cross_entropy, softmax_cross_entropy};
 pub use channels::{add_channels, scale_channels};
 pub use columns::{join_columns, take_columns};
+pub use covariance::{Hyperparameters, Profile, marginal_variance, stationary_covariance, whiten};
 pub use dfdx::{Traced, via_dfdx, via_dfdx2};
 pub use layout::take_rows;
 pub use masked::{Staircase, masked_linear};
