@@ -17,6 +17,7 @@ mod dropout;
 mod embedding;
 pub mod estimator;
 pub mod geometry;
+pub mod gp;
 pub mod initializers;
 mod layer;
 mod linear;

@@ -11,6 +11,7 @@ pub use crate::{
         VariationalDropout,
     },
     losses::*,
+    gp::{BayesianLinearModel, GaussianProcess, SparseGaussianProcess},
     names::*,
     reversible::{
         ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made,

@@ -7,6 +7,7 @@ mod estimators;
 mod examples;
 mod facade;
 mod flat;
+mod gp;
 mod handlers;
 mod networks;
 mod ops;

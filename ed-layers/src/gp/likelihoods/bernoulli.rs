@@ -1,0 +1,57 @@
+//! Yes or no.
+
+use ed_core::Result;
+use ed_core::distributions::Bernoulli;
+use ed_core::tensor::{Float, Var};
+
+use super::{Functions, Likelihood, Quadrature, check_outputs};
+use crate::layer::Layer;
+
+const NAME: &str = "BernoulliLikelihood";
+
+/// `y ~ Bernoulli(sigmoid(f))`, with `y` 0 or 1.
+///
+/// Both expectations are by quadrature. The predictive distribution is exact: `E sigmoid(f)` is the probability of 1.
+#[derive(Clone, Debug, Default)]
+pub struct BernoulliLikelihood {
+    quadrature: Quadrature,
+}
+
+impl BernoulliLikelihood {
+    /// With twenty nodes.
+    pub fn new() -> Self {
+        BernoulliLikelihood::default()
+    }
+
+    /// With another quadrature.
+    pub fn quadrature(self, quadrature: Quadrature) -> Self {
+        BernoulliLikelihood { quadrature }
+    }
+}
+
+impl Layer for BernoulliLikelihood {
+    fn kind(&self) -> &'static str {
+        NAME
+    }
+}
+
+impl Likelihood for BernoulliLikelihood {
+    type Predictive<E: Float> = Bernoulli<(usize, usize), E>;
+
+    fn expected_log_prob<E: Float>(
+        &self,
+        f: &Functions<E>,
+        y: &Var<(usize, usize), E>,
+    ) -> Result<Var<(usize,), E>> {
+        check_outputs(NAME, f, y)?;
+        // ln sigmoid(±f) = ln sigmoid(f) - (1 - y) f, for y = 1 and 0.
+        let certain = self.quadrature.expect(f, |f| f.log_sigmoid().check())?;
+        (certain + (y - 1.0) * f.loc()?).sum_last().check()
+    }
+
+    fn predictive<E: Float>(&self, f: &Functions<E>) -> Result<Bernoulli<(usize, usize), E>> {
+        let probs = self.quadrature.expect(f, |f| f.sigmoid().check())?;
+        // Rounding of the weights must not leave the unit interval.
+        Bernoulli::from_probs(probs * (1.0 - 4.0 * E::EPSILON.to_f64()))
+    }
+}
