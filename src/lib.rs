@@ -150,7 +150,10 @@ pub mod prelude {
     pub use ed_layers::prelude::*;
 }
 
-// The programs of the README compile and run as they stand.
+// The programs of the README and of the poster's page compile and run as they stand.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/poster.md")]
+mod poster {}
