@@ -2,9 +2,10 @@
 
 use dfdx::shapes::Shape;
 use ed_core::ops::add_channels;
-use ed_core::params::param_as;
+use ed_core::params::any_param;
 use ed_core::tensor::{Dims, Float, Value, Var};
-use ed_core::{Result, SiteName};
+use ed_core::trace::full_name;
+use ed_core::{Error, Result, SiteName};
 
 use crate::activation::Activation;
 use crate::estimator::{Deterministic, Estimator, Slot};
@@ -38,10 +39,34 @@ impl Bias {
         members: usize,
         outputs: usize,
     ) -> Result<Option<Value<E>>> {
+        self.draw_from(name, members, outputs, |_| 0.0)
+    }
+
+    /// As [`Bias::draw`], where a trainable number starts at what `start` says for its output.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn draw_from<E: Float>(
+        &self,
+        name: &'static str,
+        members: usize,
+        outputs: usize,
+        start: impl Fn(usize) -> f64,
+    ) -> Result<Option<Value<E>>> {
+        let starts = || (0..members * outputs).map(|place| E::from_f64(start(place % outputs))).collect();
+        let point = |dims: Dims| -> Result<Value<E>> {
+            let full = full_name(&name.into());
+            let value = any_param(&full, || Ok(E::into_any(Value::from_vec(starts(), dims)?)))?;
+            if *value.dims() != dims {
+                let misfit = Error::Shape { op: "a bias", expected: dims.to_string(), got: *value.dims() };
+                return Err(misfit.at_site(&full));
+            }
+            Ok(value.as_value::<E>().map_err(|error| error.at_site(&full))?.clone())
+        };
         Ok(match (self, members) {
             (Bias::None, _) => None,
-            (Bias::Point, 1) => Some(param_as(name, || Var::<_, E>::zeros((outputs,)))?.into_value()),
-            (Bias::Point, _) => Some(param_as(name, || Var::<_, E>::zeros((members, outputs)))?.into_value()),
+            (Bias::Point, 1) => Some(point(Dims::vector(outputs))?),
+            (Bias::Point, _) => Some(point(Dims::vector(members).with_last(outputs))?),
             (Bias::Believed(belief), 1) => Some(belief.sample_at(name, (outputs,), 0.0)?.into_value()),
             (Bias::Believed(belief), _) => {
                 Some(belief.sample_at(name, (members, outputs), 0.0)?.into_value())

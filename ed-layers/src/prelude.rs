@@ -10,8 +10,8 @@ pub use crate::{
         BatchEnsemble, Deterministic, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,
         VariationalDropout,
     },
-    losses::*,
     gp::{BayesianLinearModel, GaussianProcess, SparseGaussianProcess},
+    losses::*,
     names::*,
     reversible::{
         ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made,

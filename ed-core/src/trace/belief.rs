@@ -36,6 +36,16 @@ pub trait Belief: Debug + Send + Sync {
     /// # Errors
     /// As [`Belief::draw`].
     fn kl(&self) -> Result<AnyVar>;
+
+    /// As [`Belief::kl`], for a random variable that stays open with this key: a belief that knows what will be made of
+    /// the key may do it in the same pass.
+    ///
+    /// # Errors
+    /// As [`Belief::kl`].
+    fn open(&self, key: Key) -> Result<AnyVar> {
+        let _ = key;
+        self.kl()
+    }
 }
 
 /// What became of a random variable that the program has a belief about.

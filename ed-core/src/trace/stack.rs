@@ -138,7 +138,7 @@ fn realise(site: &mut Site) -> Result<()> {
 fn draw(site: &mut Site, key: Key) -> Result<()> {
     match &site.belief {
         None => site.value = Some(site.distribution.sample(key)?),
-        Some(belief) if site.may_stay_open => (site.kl, site.key) = (Some(belief.kl()?), Some(key)),
+        Some(belief) if site.may_stay_open => (site.kl, site.key) = (Some(belief.open(key)?), Some(key)),
         Some(belief) => {
             let (value, kl) = belief.draw(key)?;
             (site.value, site.kl) = (Some(value), Some(kl));

@@ -65,7 +65,7 @@ impl Estimator for Flipout {
     type Drawn<K: Shape, E: Float> = FlipoutDraw<K, E>;
 
     fn draw<K: Shape, E: Float>(&self, slot: &Slot<K>) -> Result<FlipoutDraw<K, E>> {
-        Ok(match self.0.look(slot.name, slot.shape, Start::Scaling(slot.initializer))? {
+        Ok(match self.0.look_for_deviation(slot.name, slot.shape, Start::Scaling(slot.initializer))? {
             Seen::Value(kernel) => FlipoutDraw::Value(kernel),
             Seen::Moments(moments, key) => {
                 let [noise, inputs, outputs] = key.split_array();

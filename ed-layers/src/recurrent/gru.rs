@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use ed_core::ops::add_channels;
 use ed_core::ops::recurrent::{self as ops, GruWeights};
-use ed_core::params::param_as;
-use ed_core::tensor::{Float, Var};
+use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::{Error, Result, SiteName};
 
 use super::cell::CellPass;
 use crate::estimator::{Deterministic, Estimator};
 use crate::layer::{Apply, Input, Layer};
+use crate::linear::Bias;
 use crate::scope::{self, Identity};
 
 type Matrix = (usize, usize);
@@ -29,6 +29,7 @@ pub struct GruCell<W: Estimator = Deterministic> {
     identity: Identity,
     units: usize,
     estimator: W,
+    bias: Bias,
 }
 
 /// The state of a [`GruCell`] between two steps of a sequence, and the weights that it drew for it.
@@ -42,8 +43,8 @@ pub struct GruState<W: Estimator, E: Float> {
 #[derive(Clone, Debug)]
 struct Drawn<W: Estimator, E: Float> {
     kernels: CellPass<W, E>,
-    bias: Var<(usize,), E>,
-    recurrent_bias: Var<(usize,), E>,
+    bias: Value<E>,
+    recurrent_bias: Value<E>,
 }
 
 impl<W: Estimator, E: Float> GruState<W, E> {
@@ -73,7 +74,7 @@ impl<W: Estimator> crate::WithUnits for GruCell<W> {
 
 impl<W: Estimator> GruCell<W> {
     fn of(units: usize, estimator: W) -> Self {
-        GruCell { identity: Identity::of("gru_cell"), units, estimator }
+        GruCell { identity: Identity::of("gru_cell"), units, estimator, bias: Bias::default() }
     }
 
     /// With a name.
@@ -83,7 +84,13 @@ impl<W: Estimator> GruCell<W> {
 
     /// With an estimator that has settings.
     pub fn estimator<V: Estimator>(self, estimator: V) -> GruCell<V> {
-        GruCell { identity: self.identity, units: self.units, estimator }
+        let GruCell { identity, units, bias, .. } = self;
+        GruCell { identity, units, estimator, bias }
+    }
+
+    /// With another bias: none, or one that it believes in, which is drawn with the kernels.
+    pub fn bias(self, bias: Bias) -> Self {
+        GruCell { bias, ..self }
     }
 
     /// The start of a sequence for a batch of so many examples. The first step draws the weights for all of it.
@@ -119,8 +126,8 @@ impl<W: Estimator> GruCell<W> {
         };
         let before = hidden.unwrap_or_else(|| Var::zeros((batch, self.units)));
         let [by_inputs, by_state] = drawn.kernels.products(x, &before)?;
-        let by_inputs = add_channels(by_inputs.value(), drawn.bias.value())?;
-        let by_state = add_channels(by_state.value(), drawn.recurrent_bias.value())?;
+        let by_inputs = add_channels(by_inputs.value(), &drawn.bias)?;
+        let by_state = add_channels(by_state.value(), &drawn.recurrent_bias)?;
         let hidden: Var<Matrix, E> = Var::from_value(ops::gru_step(&by_inputs, &by_state, before.value())?)?;
         Ok((hidden.clone(), GruState { batch, hidden: Some(hidden), drawn: Some(drawn) }))
     }
@@ -132,7 +139,10 @@ impl<W: Estimator> GruCell<W> {
         }
         let outputs = 3 * self.units;
         let kernels = CellPass::draw(&self.estimator, [batch, inputs, self.units, outputs])?;
-        let bias = |name: &'static str| param_as(name, || Var::zeros((outputs,)));
+        let bias = |name: &'static str| -> Result<Value<E>> {
+            let bias = self.bias.draw(name, self.estimator.members(), outputs)?;
+            Ok(bias.unwrap_or_else(|| Value::full(E::ZERO, Dims::vector(outputs))))
+        };
         Ok(Drawn { kernels, bias: bias("bias")?, recurrent_bias: bias("recurrent_bias")? })
     }
 
@@ -144,8 +154,8 @@ impl<W: Estimator> GruCell<W> {
             let weights = GruWeights {
                 kernel: kernel.value(),
                 recurrent: recurrent.value(),
-                bias: drawn.bias.value(),
-                recurrent_bias: drawn.recurrent_bias.value(),
+                bias: &drawn.bias,
+                recurrent_bias: &drawn.recurrent_bias,
             };
             return Var::from_value(ops::gru_sequence(x.value(), weights, None)?);
         }

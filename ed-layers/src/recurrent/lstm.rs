@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use ed_core::ops::add_channels;
 use ed_core::ops::recurrent::{self as ops, LstmWeights};
-use ed_core::params::param_as;
-use ed_core::tensor::{Float, Var};
+use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::{Error, Result, SiteName};
 
 use super::cell::CellPass;
 use crate::estimator::{Deterministic, Estimator};
 use crate::layer::{Apply, Input, Layer};
+use crate::linear::Bias;
 use crate::scope::{self, Identity};
 
 type Matrix = (usize, usize);
@@ -49,6 +49,7 @@ pub struct LstmCell<W: Estimator = Deterministic> {
     identity: Identity,
     units: usize,
     estimator: W,
+    bias: Bias,
 }
 
 /// The state of an [`LstmCell`] between two steps of a sequence, and the weights that it drew for it.
@@ -62,7 +63,7 @@ pub struct LstmState<W: Estimator, E: Float> {
 #[derive(Clone, Debug)]
 struct Drawn<W: Estimator, E: Float> {
     kernels: CellPass<W, E>,
-    bias: Var<(usize,), E>,
+    bias: Value<E>,
 }
 
 impl<W: Estimator, E: Float> LstmState<W, E> {
@@ -97,7 +98,7 @@ impl<W: Estimator> crate::WithUnits for LstmCell<W> {
 
 impl<W: Estimator> LstmCell<W> {
     fn of(units: usize, estimator: W) -> Self {
-        LstmCell { identity: Identity::of("lstm_cell"), units, estimator }
+        LstmCell { identity: Identity::of("lstm_cell"), units, estimator, bias: Bias::default() }
     }
 
     /// With a name.
@@ -107,7 +108,13 @@ impl<W: Estimator> LstmCell<W> {
 
     /// With an estimator that has settings.
     pub fn estimator<V: Estimator>(self, estimator: V) -> LstmCell<V> {
-        LstmCell { identity: self.identity, units: self.units, estimator }
+        let LstmCell { identity, units, bias, .. } = self;
+        LstmCell { identity, units, estimator, bias }
+    }
+
+    /// With another bias: none, or one that it believes in, which is drawn with the kernels.
+    pub fn bias(self, bias: Bias) -> Self {
+        LstmCell { bias, ..self }
     }
 
     /// Number of hidden units.
@@ -149,7 +156,7 @@ impl<W: Estimator> LstmCell<W> {
         let before = state.unwrap_or_else(|| ops::LstmState::zeros(batch, self.units));
         let [by_input, by_state] = drawn.kernels.products(x, &Var::from_value(before.hidden())?)?;
         let sum = (by_input + by_state).check()?;
-        let z = add_channels(sum.value(), drawn.bias.value())?;
+        let z = add_channels(sum.value(), &drawn.bias)?;
         let after = ops::lstm_step(&z, &before)?;
         let hidden = Var::from_value(after.hidden())?;
         Ok((hidden, LstmState { batch, state: Some(after), drawn: Some(drawn) }))
@@ -161,12 +168,11 @@ impl<W: Estimator> LstmCell<W> {
             return Err(Error::Parameter { of, name: "units", must_be: "at least 1", got });
         }
         let kernels = CellPass::draw(&self.estimator, [batch, inputs, self.units, 4 * self.units])?;
-        let start = || {
-            let gate = |place: usize| if place / self.units == 1 { E::ONE } else { E::ZERO };
-            let numbers: Vec<E> = (0..4 * self.units).map(gate).collect();
-            Var::from_vec(numbers, (4 * self.units,)).unwrap_or_else(|_| Var::zeros((4 * self.units,)))
-        };
-        Ok(Drawn { kernels, bias: param_as("bias", start)? })
+        // Only the forget gate's starts at 1.
+        let start = |place: usize| if place / self.units == 1 { 1.0 } else { 0.0 };
+        let outputs = 4 * self.units;
+        let bias = self.bias.draw_from("bias", self.estimator.members(), outputs, start)?;
+        Ok(Drawn { kernels, bias: bias.unwrap_or_else(|| Value::full(E::ZERO, Dims::vector(outputs))) })
     }
 
     /// All steps of a sequence.
@@ -174,11 +180,8 @@ impl<W: Estimator> LstmCell<W> {
         let (batch, steps, inputs) = *x.shape();
         let drawn: Drawn<W, E> = self.drawn(batch, inputs)?;
         if let Some([kernel, recurrent]) = drawn.kernels.matrices() {
-            let weights = LstmWeights {
-                kernel: kernel.value(),
-                recurrent: recurrent.value(),
-                bias: drawn.bias.value(),
-            };
+            let weights =
+                LstmWeights { kernel: kernel.value(), recurrent: recurrent.value(), bias: &drawn.bias };
             return Var::from_value(ops::lstm_sequence(x.value(), weights, None)?);
         }
         let by_time: Var<(usize, usize, usize), E> = x.permute(&[1, 0, 2])?;

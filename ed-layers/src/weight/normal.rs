@@ -112,7 +112,7 @@ impl NormalBelief {
     }
 
     fn drawn<K: Shape, E: Float>(&self, name: SiteName, shape: K, start: Start) -> Result<Var<K, E>> {
-        match self.meet(name.clone(), shape, start, false)?.1 {
+        match self.meet(name.clone(), shape, start, Need::Value)?.1 {
             Drawn::Value(value) => Ok(value),
             // A site that may not stay open has a value.
             Drawn::Open(_) => Err(Error::Unconditioned { name: name.to_string() }),
@@ -130,10 +130,37 @@ impl NormalBelief {
         shape: K,
         start: Start,
     ) -> Result<Seen<K, E>> {
-        let (belief, drawn) = self.meet(name.into(), shape, start, true)?;
+        self.seen(name.into(), shape, start, Need::Moments)
+    }
+
+    /// As [`NormalBelief::look`], for an estimator that draws the weight's deviation from its means
+    /// ([`Moments::deviation`]): that and the divergence are made in one pass.
+    ///
+    /// # Errors
+    /// As [`NormalBelief::sample`].
+    pub fn look_for_deviation<K: Shape, E: Float>(
+        &self,
+        name: impl Into<SiteName>,
+        shape: K,
+        start: Start,
+    ) -> Result<Seen<K, E>> {
+        self.seen(name.into(), shape, start, Need::Deviation)
+    }
+
+    fn seen<K: Shape, E: Float>(
+        &self,
+        name: SiteName,
+        shape: K,
+        start: Start,
+        need: Need,
+    ) -> Result<Seen<K, E>> {
+        let (belief, drawn) = self.meet(name, shape, start, need)?;
         Ok(match drawn {
             Drawn::Value(value) => Seen::Value(value),
-            Drawn::Open(key) => Seen::Moments(Moments { params: belief.params()?.clone(), shape }, key),
+            Drawn::Open(key) => {
+                let (params, deviation) = (belief.params()?.clone(), belief.deviation.get().cloned());
+                Seen::Moments(Moments { params, shape, deviation }, key)
+            }
         })
     }
 
@@ -142,7 +169,7 @@ impl NormalBelief {
         name: SiteName,
         shape: K,
         start: Start,
-        may_stay_open: bool,
+        need: Need,
     ) -> Result<(Arc<Normals<K, E>>, Drawn<K, E>)> {
         let full = full_name(&name);
         let start = match (start, self.initializer) {
@@ -160,9 +187,11 @@ impl NormalBelief {
             scales: self.scales,
             prior: self.prior.clone(),
             law,
+            need,
             params: OnceLock::new(),
+            deviation: OnceLock::new(),
         });
-        let drawn = believe_as(name, prior, belief.clone(), may_stay_open)?;
+        let drawn = believe_as(name, prior, belief.clone(), need != Need::Value)?;
         Ok((belief, drawn))
     }
 }
@@ -211,6 +240,16 @@ pub enum Seen<K: Shape, E: Float> {
 pub struct Moments<K: Shape, E: Float> {
     params: [Value<E>; 2],
     shape: K,
+    /// The deviation that was drawn with the divergence.
+    deviation: Option<Value<E>>,
+}
+
+/// What an estimator needs of a weight.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Need {
+    Value,
+    Moments,
+    Deviation,
 }
 
 impl<K: Shape, E: Float> Moments<K, E> {
@@ -238,11 +277,15 @@ impl<K: Shape, E: Float> Moments<K, E> {
         Var::from_value(normal_raw_variance(&self.params[1]))
     }
 
-    /// A draw of the weight's deviation from its means, `σε`.
+    /// A draw of the weight's deviation from its means, `σε`; with [`NormalBelief::look_for_deviation`], the one that was
+    /// drawn already.
     ///
     /// # Errors
     /// The error that the parameters carry.
     pub fn deviation(&self, key: Key) -> Result<Var<K, E>> {
+        if let Some(deviation) = &self.deviation {
+            return Var::from_value(deviation.clone());
+        }
         let [loc, raw_scale] = &self.params;
         Var::from_value(normal_draw([loc, raw_scale], DrawAround::Zero, key)?)
     }
@@ -298,7 +341,9 @@ struct Normals<K: Shape, E: Float> {
     scales: Scales,
     prior: Arc<dyn Prior>,
     law: Law,
+    need: Need,
     params: OnceLock<[Value<E>; 2]>,
+    deviation: OnceLock<Value<E>>,
 }
 
 impl<K: Shape, E: Float> Normals<K, E> {
@@ -374,6 +419,19 @@ impl<K: Shape, E: Float> Belief for Normals<K, E> {
             (None, Law::Normal { .. }) => self.kl()?,
         };
         Ok((E::into_any(draw), kl))
+    }
+
+    fn open(&self, key: Key) -> Result<AnyVar> {
+        let Law::Normal { loc: prior_loc, scale: prior_scale } = &self.law else { return self.kl() };
+        if self.need != Need::Deviation || self.stated_kl()?.is_some() {
+            return self.kl();
+        }
+        let [loc, raw_scale] = self.params()?;
+        let prior = [prior_loc.as_value::<E>()?, prior_scale.as_value::<E>()?];
+        let key = key.fold_in_str("deviation");
+        let (deviation, kl) = normal_draw_and_kl([loc, raw_scale], prior, DrawAround::Zero, key)?;
+        self.deviation.get_or_init(|| deviation);
+        Ok(E::into_any(kl))
     }
 
     fn kl(&self) -> Result<AnyVar> {
