@@ -411,3 +411,82 @@ fn a_random_variable_keeps_its_value_and_is_counted_once() -> Result<()> {
     assert_eq!(trace.names().count(), 1, "the base alone is a site");
     Ok(())
 }
+
+#[test]
+fn constant_memory_gives_the_gradients_of_the_plain_stack_under_the_same_names() -> Result<()> {
+    let layers = || {
+        let net = || Dense::new(9).activation(Activation::Tanh);
+        sequential![
+            ActNorm::new(),
+            RealNvp::new(Coupling::new(net())),
+            InvertibleLinear::new().permuted(Key::new(2)),
+            RealNvp::new(Coupling::new(net()).kept(Kept::Odd)).transform(Transform::spline()),
+            Invert(ActNorm::new()),
+        ]
+        .named("flow")
+    };
+    let (plain, recomputed) = (layers(), layers().constant_memory());
+    let dims = Dims::vector(6).with_last(4);
+    let x: Var<(usize, usize), f64> = Var::from_value(wave(&dims, 0.4, -1.5, 1.5))?;
+    let context: Var<(usize, usize), f64> =
+        Var::from_value(wave(&Dims::vector(6).with_last(2), 0.8, -1.0, 1.0))?;
+    let base = || Normal::standard((6usize, 4usize));
+    let mut params = Params::new();
+    make_params(&mut params, || seed(0, || plain.distribution_given(base()?, &context)))?;
+    let mut params = moved::<f64>(&params, 0.15)?;
+    params.insert("context", context)?;
+    let loss = |flow: &dyn Fn(&Var<(usize, usize), f64>) -> Result<Var<(usize,), f64>>| {
+        let context = param_as::<(usize, usize), f64>("context", || Var::zeros((6, 2)))?;
+        Ok(flow(&context)?.sum())
+    };
+    let run = |constant: bool| {
+        value_and_gradients(&mut params.clone(), || {
+            loss(&|context| match constant {
+                false => plain.distribution_given(base()?, context)?.log_prob(&x),
+                true => recomputed.distribution_given(base()?, context)?.log_prob(&x),
+            })
+        })
+    };
+    let ((value, gradients), (same, others)) = (run(false)?, run(true)?);
+    assert!((value - same).abs() < 1e-10 * value.abs());
+    assert_eq!(gradients.len(), others.len());
+    assert!(gradients.get("flow/1/network/network/kernel").is_some());
+    for (name, gradient) in gradients.iter() {
+        let other = others.required(name.as_str())?.to_vec()?;
+        for (a, b) in gradient.to_vec()?.iter().zip(other) {
+            assert!((a - b).abs() < 1e-8 * (1.0 + a.abs()), "{name}: {b}, not {a}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn constant_memory_refuses_a_layer_that_is_inverted_in_turn() {
+    let flow = sequential![Reverse, RealNvp::new(Made::new([4]))].constant_memory();
+    let refused = seed(0, || flow.distribution(Normal::<_, f64>::standard((2usize, 3usize))?));
+    assert!(crate::support::message(refused).contains("layer 1 goes through its features in turn"));
+}
+
+#[test]
+fn actnorm_starts_from_data_on_the_output_side_and_its_log_determinant_counts_positions() -> Result<()> {
+    let data = Var::<_, f64>::from_vec(
+        wave::<f64>(&Dims::vector(24), 0.2, 3.0, 9.0).as_slice()?.to_vec(),
+        (4usize, 3usize, 2usize),
+    )?;
+    let norm = sequential![ActNorm::new(), Reverse];
+    let mut params = Params::new();
+    norm.init_from(&mut params, &data)?;
+    let bijector = with_params(&params, || norm.bind(&Binding::of(data.dims())))?;
+    let x = bijector.inverse(data.value())?;
+    for channel in 0..2 {
+        let column: Vec<f64> = x.as_slice()?.iter().skip(channel).step_by(2).copied().collect();
+        let mean = column.iter().sum::<f64>() / 12.0;
+        let variance = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 12.0;
+        assert!(mean.abs() < 1e-9 && (variance - 1.0).abs() < 1e-6, "{mean}, {variance}");
+    }
+    let scales = params.required("0/log_scale")?.to_vec()?;
+    let (_, log_det) = bijector.inverse_and_log_det(data.value())?;
+    assert_eq!(log_det.dims().to_string(), "[4, 3]");
+    assert!((log_det.as_slice()?[5] + scales.iter().sum::<f64>()).abs() < 1e-12);
+    Ok(())
+}

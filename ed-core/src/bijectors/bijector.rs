@@ -72,6 +72,12 @@ pub trait Bijector<E: Float>: Debug + Send + Sync {
         false
     }
 
+    /// Whether one of the directions goes through the elements in turn, as that of an autoregressive flow does, and so
+    /// is dear.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
     /// Sizes of `f(x)` for sizes of `x`.
     fn forward_dims(&self, dims: Dims) -> Dims {
         dims
@@ -119,6 +125,10 @@ impl<E: Float, B: Bijector<E> + ?Sized> Bijector<E> for Arc<B> {
 
     fn is_affine(&self) -> bool {
         (**self).is_affine()
+    }
+
+    fn is_sequential(&self) -> bool {
+        (**self).is_sequential()
     }
 
     fn forward_dims(&self, dims: Dims) -> Dims {

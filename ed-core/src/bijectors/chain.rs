@@ -106,6 +106,10 @@ impl<E: Float> Bijector<E> for Chain<E> {
         self.parts.iter().all(|part| part.is_affine())
     }
 
+    fn is_sequential(&self) -> bool {
+        self.parts.iter().any(|part| part.is_sequential())
+    }
+
     fn forward_dims(&self, dims: Dims) -> Dims {
         self.parts.iter().fold(dims, |dims, part| part.forward_dims(dims))
     }

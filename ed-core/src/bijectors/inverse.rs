@@ -54,6 +54,10 @@ impl<E: Float, B: Bijector<E>> Bijector<E> for Inverse<B> {
         self.of.is_affine()
     }
 
+    fn is_sequential(&self) -> bool {
+        self.of.is_sequential()
+    }
+
     fn forward_dims(&self, dims: Dims) -> Dims {
         self.of.inverse_dims(dims)
     }

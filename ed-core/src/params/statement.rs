@@ -152,9 +152,8 @@ pub fn claim(owner: u64, kind: &'static str) -> Result<()> {
 pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
     let value = scoped_param(name, init)?;
     CAPTURES.with(|captures| {
-        if let Some(capture) =
-            captures.borrow_mut().last_mut().filter(|seen| seen.get(name.as_str()).is_none())
-        {
+        let mut captures = captures.borrow_mut();
+        for capture in captures.iter_mut().filter(|seen| seen.get(name.as_str()).is_none()) {
             capture.record(name, value.clone());
         }
     });
@@ -215,6 +214,21 @@ pub fn capture<T>(program: impl FnOnce() -> Result<T>) -> Result<(T, Captured)> 
 }
 
 impl Captured {
+    /// The parameters, in the order in which they were read.
+    pub fn values(&self) -> impl Iterator<Item = &AnyVar> {
+        self.read.iter().map(|(_, value)| value)
+    }
+
+    /// The same names with other values, in the same order; values that are missing stay as they were.
+    pub fn with_values(&self, values: impl IntoIterator<Item = AnyVar>) -> Captured {
+        let mut values = values.into_iter();
+        let mut read = Params::new();
+        for (name, value) in self.read.iter() {
+            read.record(name, values.next().unwrap_or_else(|| value.clone()));
+        }
+        Captured { prefix: self.prefix.clone(), read }
+    }
+
     /// Runs a program that reads its parameters from here, under the names in force at the capture.
     ///
     /// # Errors

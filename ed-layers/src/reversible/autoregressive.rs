@@ -119,6 +119,10 @@ impl<E: Float> Bijector<E> for Autoregressive<E> {
     fn codomain(&self) -> Option<Constraint<E>> {
         Some(Constraint::Real)
     }
+
+    fn is_sequential(&self) -> bool {
+        self.net.plan.sizes.positions > 1
+    }
 }
 
 /// Hands on a solution of `y = F(y)`, of which it gets `F(y)` as input, and its gradient as if it were solved for.

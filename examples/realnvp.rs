@@ -1,0 +1,167 @@
+//! Three autoregressive networks make a density of images out of noise: random variable in, random variable out.
+//!
+//! ```text
+//! cargo run --release --example realnvp
+//! ```
+//!
+//! The images are Fashion-MNIST from a folder (`--data DIR`) or from Debian's package, and else the embedded digits;
+//! their whole-number intensities are dequantised with uniform noise. Prints bits per dimension on held-out images,
+//! beside those of independent pixels, and draws `out/realnvp/samples.png`.
+
+mod common;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use common::{Options, Own, Report};
+use ed::data::{Batches, digits, fashion_mnist, has_fashion_mnist};
+use ed::layers::reversible::{bits_per_dim, dequantize};
+use ed::params::optimizer::{Adam, Optimizer, Schedule};
+use ed::params::with_params;
+use ed::plot::HeatMap;
+use ed::prelude::*;
+
+type Images = Var<(usize, usize)>;
+
+/// Whole-number intensities, row after row, to learn from and held out.
+struct Data {
+    name: &'static str,
+    train: Vec<f32>,
+    test: Vec<f32>,
+    pixels: usize,
+    levels: usize,
+}
+
+impl Data {
+    fn load(options: &Options) -> Result<Data> {
+        let whole =
+            |images: Vec<f32>, levels: f32| images.iter().map(|x| (x * (levels - 1.0)).round()).collect();
+        let folder = options.value("data").map(Path::new);
+        if folder.is_some() || (has_fashion_mnist() && !options.quick) {
+            let (train, test) = fashion_mnist(folder)?;
+            let (train, test) = (train.take(options.pick(60_000, 500)), test.take(options.pick(10_000, 100)));
+            let (name, pixels, levels) = ("Fashion-MNIST", 784, 256);
+            return Ok(Data {
+                name,
+                train: whole(train.images, 256.0),
+                test: whole(test.images, 256.0),
+                pixels,
+                levels,
+            });
+        }
+        let (train, test) = digits().split(0.2, options.seed)?;
+        let (train, test) = (whole(train.images, 17.0), whole(test.images, 17.0));
+        Ok(Data { name: "the embedded digits", train, test, pixels: 64, levels: 17 })
+    }
+
+    fn images(&self, from: &[f32], rows: &[usize]) -> Result<Images> {
+        let pixels = rows.iter().flat_map(|row| &from[row * self.pixels..][..self.pixels]).copied().collect();
+        Images::from_vec(pixels, (rows.len(), self.pixels))
+    }
+
+    /// Bits per dimension of a histogram for each pixel, with one count added to every level.
+    fn independent_pixels(&self) -> f64 {
+        let count = (self.train.len() / self.pixels + self.levels) as f64;
+        let mut counts = vec![1.0; self.pixels * self.levels];
+        let place = |(index, &level): (usize, &f32)| index % self.pixels * self.levels + level as usize;
+        self.train.iter().enumerate().for_each(|pixel| counts[place(pixel)] += 1.0);
+        let ln_prob: f64 =
+            self.test.iter().enumerate().map(|pixel| (counts[place(pixel)] / count).ln()).sum();
+        bits_per_dim(ln_prob, self.test.len())
+    }
+}
+
+fn example(options: &Options, report: &mut Report) -> Result<()> {
+    let data = Data::load(options)?;
+    let units = options.number("units", options.pick(512, 32))?;
+    let (num_train, num_test) = (data.train.len() / data.pixels, data.test.len() / data.pixels);
+    println!("{num_train} images of {} to learn from, {num_test} held out", data.name);
+
+    let model = sequential![
+        RealNvp::new(Made::new([units, units])),
+        RealNvp::new(Made::new([units, units]).order(RightToLeft)),
+        RealNvp::new(Made::new([units, units])),
+        Intensities::new(data.levels),
+    ];
+    let density = |rows: usize| model.distribution(Normal::standard((rows, data.pixels))?);
+
+    let batch_size = options.pick(256, 64);
+    let steps = options.number("steps", if num_train > 10_000 { 3_000 } else { options.pick(500, 10) })?;
+    let mut batches = Batches::new(num_train, batch_size, options.seed);
+    let mut schedule: Vec<Vec<usize>> = (0..steps).map(|step| batches.rows(step).to_vec()).collect();
+    let noise = Key::new(options.seed).fold_in_str("dequantisation");
+    let adam = Adam::new(Schedule::cosine(1e-3, steps as u64)).weight_decay(1e-2).clip_norm(10.0);
+    let trained = Train::new(num_train, |step| {
+        let rows = &schedule[step];
+        let features = dequantize(&data.images(&data.train, rows)?, noise.fold_in(step as u64))?;
+        let outputs = density(rows.len())?;
+        Ok(-outputs.log_prob(&features)?.sum() * (1.0 / rows.len() as f64))
+    })
+    .steps(steps)
+    .optimizer(adam)
+    .run(options.seed)?;
+    schedule.clear();
+
+    let held_out = |from: &[f32], count: usize| -> Result<f64> {
+        let rows: Vec<usize> = (0..count).collect();
+        let mut total = 0.0;
+        for rows in rows.chunks(500) {
+            let features = dequantize(&data.images(from, rows)?, noise.fold_in_str("test"))?;
+            let log_prob = with_params(trained.params(), || density(rows.len())?.log_prob_sum(&features))?;
+            total += f64::from(log_prob.item()?);
+        }
+        Ok(bits_per_dim(total, count * data.pixels))
+    };
+    let (bits, bits_train) = (held_out(&data.test, num_test)?, held_out(&data.train, num_test)?);
+    let num_parameters = trained.params().num_parameters();
+    let independent = data.independent_pixels();
+    println!(
+        "\nbits per dimension on held-out images: {bits:.3} ({bits_train:.3} on as many that were learnt from, \
+         {independent:.3} with independent pixels, {:.3} uniform)\nparameters: {num_parameters}",
+        (data.levels as f64).log2(),
+    );
+    report.add("bits_per_dim", bits);
+    report.add("bits_per_dim.train", bits_train);
+    report.add("bits_per_dim.independent", independent);
+    report.add("parameters", num_parameters as f64);
+
+    // Random variable in, random variable out.
+    const SIDE: usize = 6;
+    let outputs = with_params(trained.params(), || {
+        seed(options.seed, || {
+            let base = sample_as("base", Normal::standard((SIDE * SIDE, data.pixels))?)?;
+            model.forward(base)
+        })
+    })?;
+    mosaic(&data, &outputs.to_vec()?, SIDE)?.save("out/realnvp/samples.png")?;
+    println!("Drawn: out/realnvp/samples.png.");
+    Ok(())
+}
+
+/// Images side by side, the first one at the upper left.
+fn mosaic(data: &Data, images: &[f32], side: usize) -> Result<HeatMap> {
+    let width = data.pixels.isqrt();
+    let pitch = width + 1;
+    let total = side * pitch;
+    let mut cells = vec![f64::NAN; total * total];
+    for (index, image) in images.chunks(data.pixels).enumerate() {
+        let (row, column) = (index / side, index % side);
+        for (place, &x) in image.iter().enumerate() {
+            let (y, x_place) = (row * pitch + place / width, column * pitch + place % width);
+            let level = f64::from(x.floor().clamp(0.0, data.levels as f32 - 1.0));
+            // The first row of a map is its lowest.
+            cells[(total - 1 - y) * total + x_place] = level;
+        }
+    }
+    let edge = 0.0..total as f64;
+    Ok(HeatMap::new(format!("Draws from a density of {}", data.name), &cells, total, edge.clone(), edge))
+}
+
+fn main() -> ExitCode {
+    let own = [
+        Own { name: "data", value: "DIR", about: "the folder with Fashion-MNIST's four files" },
+        Own { name: "units", value: "N", about: "hidden units of each of two layers (default 512)" },
+        Own { name: "steps", value: "N", about: "steps of training" },
+    ];
+    common::run_with("A normalising flow of three autoregressive networks learns images.", &own, example)
+}
