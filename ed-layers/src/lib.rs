@@ -12,6 +12,7 @@ pub mod layers {
 }
 
 pub mod activation;
+pub mod attention;
 mod convolution;
 mod dropout;
 mod embedding;
@@ -35,6 +36,10 @@ mod shape;
 mod summary;
 pub mod weight;
 
+pub use attention::{
+    Attention, LocalAttention1d, LocalMask, MultiHeadAttention, PositionalEmbedding, ShiftRight, WithBlocks,
+    WithHeads,
+};
 pub use convolution::{Conv1d, Conv2d, Sizes, WithFilters};
 pub use dropout::{AlwaysDropout, Dropout};
 pub use ed_macros::Layer;

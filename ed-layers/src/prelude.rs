@@ -3,8 +3,9 @@
 #[doc(no_inline)]
 pub use crate::{
     Apply, AvgPool1d, AvgPool2d, BatchNorm, Bias, Conv1d, Conv2d, Dense, Dropout, Embedding, Flatten,
-    GlobalAvgPool, GlobalMaxPool, Gru, GruCell, Layer, LayerNorm, Linear, Lstm, LstmCell, MaxPool1d,
-    MaxPool2d, Residual, Sequential, WithFilters, WithTable, WithUnits,
+    GlobalAvgPool, GlobalMaxPool, Gru, GruCell, Layer, LayerNorm, Linear, LocalAttention1d, LocalMask, Lstm,
+    LstmCell, MaxPool1d, MaxPool2d, MultiHeadAttention, PositionalEmbedding, Residual, Sequential,
+    ShiftRight, WithBlocks, WithFilters, WithHeads, WithTable, WithUnits,
     activation::*,
     estimator::{
         BatchEnsemble, Deterministic, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,

@@ -10,6 +10,7 @@
 //! - [`rng`]: counter-based keys, uniforms and normals.
 //! - [`reduce`]: sums, maxima, log-sum-exp; [`broadcast`]: repeating parameters.
 //! - [`matmul`]: products of matrices and vectors; [`cholesky`]: factors and triangular systems.
+//! - [`attention`]: attention over sequences.
 //! - [`conv`]: convolutions; [`pool`]: maxima and means under a window.
 //! - [`staircase`]: products with masked matrices that skip what the mask forbids.
 //! - [`covariance`]: matrices of stationary covariance functions; [`whiten`](mod@whiten): rows times an inverse factor.
@@ -19,6 +20,7 @@
 //! - [`sampling`]: draws of other distributions.
 //! - [`special`]: special functions of one `f64`.
 
+pub mod attention;
 pub mod broadcast;
 pub mod cholesky;
 pub mod conv;
