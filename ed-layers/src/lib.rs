@@ -26,6 +26,7 @@ pub mod losses;
 mod members;
 mod names;
 mod normalization;
+pub mod output;
 mod pooling;
 pub mod prelude;
 pub mod recurrent;

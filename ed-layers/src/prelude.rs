@@ -14,6 +14,7 @@ pub use crate::{
     gp::{BayesianLinearModel, GaussianProcess, SparseGaussianProcess},
     losses::*,
     names::*,
+    output::{self, Discretize},
     reversible::{
         ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made,
         Order::{self, LeftToRight, RightToLeft},

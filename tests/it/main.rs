@@ -1,5 +1,6 @@
 //! Laws over all subjects and golden values from other implementations, in one binary.
 
+mod attention;
 mod bijectors;
 mod distributions;
 mod ensembles;
@@ -11,6 +12,7 @@ mod gp;
 mod handlers;
 mod networks;
 mod ops;
+mod output;
 mod registry;
 mod reversible;
 mod support;

@@ -25,6 +25,11 @@ pub struct AttentionState<W: Estimator = Deterministic, E: Float = f32> {
 }
 
 impl<W: Estimator, E: Float> AttentionState<W, E> {
+    /// Number of sequences.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// Number of positions so far.
     pub fn len(&self) -> usize {
         self.cache.as_ref().map_or(0, AttentionCache::len)
