@@ -66,7 +66,7 @@ impl<X: Extent, W: Estimator> Attention<X, W> {
     /// let mut params = Params::new();
     /// let whole = seed(0, || attention.init(&mut params, &x))?;
     /// let rows = ed::params::with_params(&params, || {
-    ///     let (first, state) = attention.step(Var::ones((1usize, 6usize)), attention.start(1))?;
+    ///     let (first, state) = attention.step(Var::<_, f32>::ones((1usize, 6usize)), attention.start(1))?;
     ///     let (second, _) = attention.step(Var::ones((1usize, 6usize)), state)?;
     ///     Ok([first.to_vec()?, second.to_vec()?].concat())
     /// })?;
