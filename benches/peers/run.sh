@@ -18,6 +18,10 @@ trap 'rm -f "$figures"' EXIT
 theirs() { (cd "$PEERS" && "$PEER_PYTHON" -W ignore "$@" 2>/dev/null) >>"$figures"; }
 
 for _ in $(seq "$rounds"); do
+    "$ours" W5_realnvp_made >>"$figures"
+    for peer in torch jax zuko; do
+        theirs w5_realnvp_made.py --peer "$peer"
+    done
     for variant in eight logistic; do
         "$ours" "W7_nuts/$variant" >>"$figures"
         theirs w7_nuts.py --peer blackjax --variant "$variant"

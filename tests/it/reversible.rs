@@ -490,3 +490,96 @@ fn actnorm_starts_from_data_on_the_output_side_and_its_log_determinant_counts_po
     assert!((log_det.as_slice()?[5] + scales.iter().sum::<f64>()).abs() < 1e-12);
     Ok(())
 }
+
+/// A flow as the prior of a location.
+#[model]
+fn located(flow: &RealNvp<Made>) -> Result<RandomVariable<Normal<(usize,), f64>>> {
+    let loc = sample(flow.distribution(Normal::<_, f64>::standard((2usize,))?)?);
+    let y = sample(Normal::new(&loc, 0.5)?);
+    Ok(y)
+}
+
+#[test]
+fn a_flow_is_a_prior_whose_density_the_joint_counts_once() -> Result<()> {
+    let flow = RealNvp::new(Made::new([8]));
+    let mut params = Params::new();
+    let binding = Binding::<f64>::of(Dims::vector(2));
+    make_params(&mut params, || seed(0, || flow.bind(&binding)))?;
+    let params = moved::<f64>(&params, 0.3)?;
+    let (loc, y) = (Var::from([0.3, -0.8]), Var::from([0.1, 0.2]));
+    let joint = with_params(&params, || {
+        make_log_joint(|| located(&flow)).at(values![located::loc = &loc, located::y = &y])?.item()
+    })?;
+    let prior = with_params(&params, || {
+        flow.distribution(Normal::<_, f64>::standard((2usize,))?)?.log_prob(&loc)?.item()
+    })?;
+    let likelihood: f64 =
+        loc.to_vec()?.iter().zip(y.to_vec()?).map(|(&loc, y)| crate::support::ln_normal(y, loc, 0.5)).sum();
+    assert!((joint - prior - likelihood).abs() < 1e-12);
+    Ok(())
+}
+
+#[test]
+fn a_context_goes_along_with_the_random_variable() -> Result<()> {
+    let flow = sequential![
+        RealNvp::new(Made::new([8])),
+        RealNvp::new(Coupling::new(Dense::new(6).relu())),
+        RealNvp::new(Made::new([8]).order(RightToLeft)),
+    ];
+    let dims = Dims::vector(5).with_last(3);
+    let context: Var<(usize, usize), f64> =
+        Var::from_value(wave(&Dims::vector(5).with_last(2), 0.3, -1.0, 1.0))?;
+    let base = || Normal::<_, f64>::standard((5usize, 3usize));
+    let mut params = Params::new();
+    make_params(&mut params, || seed(0, || flow.distribution_given(base()?, &context)))?;
+    let params = moved::<f64>(&params, 0.3)?;
+    let x: Var<(usize, usize), f64> = Var::from_value(wave(&dims, 0.6, -1.0, 1.0))?;
+    let (log_prob, other, moved) = with_params(&params, || {
+        let start = RandomVariable::of(base()?, x.clone())?;
+        let (outputs, _) = flow.forward((start, &context))?;
+        let there = outputs.distribution().log_prob(outputs.var())?.to_vec()?;
+        let again = flow.distribution_given(base()?, &context)?.log_prob(outputs.var())?.to_vec()?;
+        let elsewhere =
+            flow.distribution_given(base()?, &(&context + 1.0))?.log_prob(outputs.var())?.to_vec()?;
+        Ok((there, again, elsewhere))
+    })?;
+    for ((a, b), c) in log_prob.iter().zip(&other).zip(&moved) {
+        assert!((a - b).abs() < 1e-9, "{a}, {b}");
+        assert!((a - c).abs() > 1e-4, "the context does not matter");
+    }
+    Ok(())
+}
+
+/// Draws go through the positions in turn, and their gradients by parameters and noise are those of the slopes: checked
+/// with the others above; here, that they follow the density.
+#[test]
+fn draws_follow_the_density() -> Result<()> {
+    let flow = RealNvp::new(Made::new([8]));
+    let mut params = Params::new();
+    make_params(&mut params, || seed(0, || flow.bind(&Binding::<f64>::of(Dims::vector(1).with_last(2)))))?;
+    let params = moved::<f64>(&params, 0.3)?;
+    const N: usize = 20_000;
+    let (draws, entropy) = with_params(&params, || {
+        let (draws, log_prob) =
+            flow.distribution(Normal::<_, f64>::standard((N, 2usize))?)?.sample_with_log_prob(Key::new(3))?;
+        Ok((draws.to_vec()?, -log_prob.mean().item()?))
+    })?;
+    // The mass of a box, by draws and by integration.
+    let inside =
+        draws.chunks(2).filter(|x| (0.0..1.0).contains(&x[0]) && (-0.5..0.5).contains(&x[1])).count();
+    const SIDE: usize = 60;
+    let grid = (0..SIDE * SIDE)
+        .flat_map(|i| [(i / SIDE) as f64 + 0.5, (i % SIDE) as f64 + 0.5 - SIDE as f64 / 2.0])
+        .map(|k| k / SIDE as f64)
+        .collect();
+    let points = Var::from_vec(grid, (SIDE * SIDE, 2usize))?;
+    let log_prob = with_params(&params, || {
+        flow.distribution(Normal::standard((SIDE * SIDE, 2usize))?)?.log_prob(&points)?.to_vec()
+    })?;
+    let mass = log_prob.iter().map(|x| x.exp()).sum::<f64>() / (SIDE * SIDE) as f64;
+    let share = inside as f64 / N as f64;
+    let error = (mass * (1.0 - mass) / N as f64).sqrt();
+    assert!((share - mass).abs() < 4.0 * error, "{share} of the draws, {mass} of the mass");
+    assert!(entropy.is_finite());
+    Ok(())
+}
