@@ -13,6 +13,7 @@ mod handlers;
 mod networks;
 mod ops;
 mod output;
+mod recurrent;
 mod registry;
 mod reversible;
 mod support;
