@@ -26,6 +26,10 @@ for _ in $(seq "$rounds"); do
         "$ours" "W7_nuts/$variant" >>"$figures"
         theirs w7_nuts.py --peer blackjax --variant "$variant"
     done
+    "$ours" W3_deep_gp >>"$figures"
+    for peer in torch jax; do
+        PYTHONPATH="$PEERS" "$PEER_PYTHON" -W ignore benches/peers/w3_deep_gp.py --peer "$peer" 2>/dev/null >>"$figures"
+    done
     "$ours" W9/normal_sample_1e7 W9/normal_logprob_1e7 W9/normal_logprob_grad_1e7 W9/gamma0.5_sample_1e6 \
         W9/beta_sample_1e6 >>"$figures"
     for peer in torch jax numpy; do

@@ -4,13 +4,15 @@
 //! same workloads in other libraries and prints the ratios.
 //!
 //! W1, W2 and W6 are training steps of Bayesian networks: fresh weights, mean negative log-likelihood and divergence,
-//! gradients, Adam; beside each, the time of its bare matrix products. W5 is a training step of a flow of three masked
+//! gradients, Adam; beside each, the time of its bare matrix products. W3 is a training step of a deep Gaussian process, and
+//! `W3_growth` the same with other numbers of rows, inducing points and units. W5 is a training step of a flow of three masked
 //! autoregressive layers; `maf_64_draws` draws from one, and `stack_memory` is about the memory of deep stacks. W7 is the No-U-Turn sampler with one chain of 500
 //! draws after 500 of warm-up: eight schools in `f64`, and a logistic regression on 10,000 × 54 synthetic rows in `f32`; a
 //! line for each of three seeds. W9 is throughput: ten million normals, their log-density with and without gradients by
 //! location and scale, and a million draws of Gamma and Beta.
 
 mod flows;
+mod gaussian_process;
 mod networks;
 mod nuts;
 mod throughput;
@@ -22,8 +24,14 @@ use ed::prelude::*;
 type Workload = fn(&str) -> Result<()>;
 
 fn main() -> Result<()> {
-    let workloads: Vec<(&str, Workload)> =
-        [flows::WORKLOADS, networks::WORKLOADS, nuts::WORKLOADS, throughput::WORKLOADS].concat();
+    let workloads: Vec<(&str, Workload)> = [
+        flows::WORKLOADS,
+        gaussian_process::WORKLOADS,
+        networks::WORKLOADS,
+        nuts::WORKLOADS,
+        throughput::WORKLOADS,
+    ]
+    .concat();
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let known = |name: &String| workloads.iter().any(|(other, _)| other == name);
     if wanted.is_empty() || !wanted.iter().all(known) {

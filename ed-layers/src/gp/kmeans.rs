@@ -47,7 +47,7 @@ pub(crate) fn centres<E: Float>(points: &[E], features: usize, count: usize, key
                 }
             }
         }
-        if !(moved > 1e-9) {
+        if moved <= 1e-9 || moved.is_nan() {
             break;
         }
     }

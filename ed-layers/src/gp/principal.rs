@@ -25,8 +25,7 @@ pub(crate) fn principal_axes<E: Float>(points: &[E], features: usize, count: usi
     for _ in 0..MAX_SWEEPS {
         let off: f64 = (0..d * d).filter(|i| i / d != i % d).map(|i| c[i] * c[i]).sum();
         let on: f64 = (0..d).map(|i| c[i * d + i] * c[i * d + i]).sum();
-        // Written so that NaN ends the sweeps, too.
-        if !(off > 1e-24 * on) {
+        if off <= 1e-24 * on || off.is_nan() {
             break;
         }
         for p in 0..d {

@@ -37,7 +37,7 @@ struct Halves<E: Float> {
 
 fn halves<E: Float>(f: &Functions<E>) -> Result<Halves<E>> {
     let functions = f.shape().1;
-    if functions == 0 || functions % 2 != 0 {
+    if functions == 0 || !functions.is_multiple_of(2) {
         let expected = "[N, 2 · outputs]: a mean and the logarithm of the noise for each output".into();
         return Err(Error::Shape { op: NAME, expected, got: f.loc()?.dims() });
     }
