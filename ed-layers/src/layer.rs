@@ -158,6 +158,27 @@ lists! {
     [L: Layer, const N: usize] [L; N];
 }
 
+/// The layers of a list one after the other.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let blocks: Vec<_> = (0..3).map(|_| Residual(Dense::new(4).relu())).collect();
+/// let net = sequential![Dense::new(4), blocks, Dense::new(1)];
+/// let mut params = Params::new();
+/// let x: Var<_, f32> = Var::ones((5usize, 2usize));
+/// assert_eq!(seed(0, || net.init(&mut params, &x))?.shape(), &(5, 1));
+/// assert!(params.get("1/2/inner/kernel").is_some());
+/// # Ok(()) }
+/// ```
+impl<X, L: Apply<X, Output = X>> Apply<X> for Vec<L> {
+    type Output = X;
+    fn apply(&self, input: X) -> Result<X> {
+        self.iter().try_fold(input, |x, layer| scope::enter(layer, || layer.apply(x)))
+    }
+}
+
 impl<L: Layer> Layer for Option<L> {
     fn kind(&self) -> &'static str {
         self.as_ref().map_or("none", Layer::kind)

@@ -87,6 +87,10 @@ pub fn enter<L: Layer, T>(layer: &L, program: impl FnOnce() -> Result<T>) -> Res
             RUNNING.with(|running| running.borrow_mut().pop());
         }
     }
+    if layer.is_list() && RUNNING.with(|running| !running.borrow().is_empty()) {
+        // The layer around it knows its members by their full names.
+        return program();
+    }
     let identity = layer.identity();
     let explicit = || identity?.explicit_name();
     let by_place = || {
