@@ -98,8 +98,8 @@ impl<E: Float> Bijector<E> for Chain<E> {
     /// The last part's, if it gets all real numbers.
     fn codomain(&self) -> Option<Constraint<E>> {
         let Some((last, first)) = self.parts.split_last() else { return Some(Constraint::Real) };
-        let onto_all = |part: &Box<dyn Bijector<E>>| matches!(part.codomain(), Some(Constraint::Real));
-        last.codomain().filter(|_| first.iter().all(onto_all))
+        let all_real = first.iter().all(|part| matches!(part.codomain(), Some(Constraint::Real)));
+        last.codomain().filter(|_| all_real)
     }
 
     fn is_affine(&self) -> bool {

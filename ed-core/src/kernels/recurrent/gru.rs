@@ -127,10 +127,7 @@ impl<T: Real> Kernel for Differentiate<'_, T> {
         let rows = self.d_gates.chunks_exact_mut(width).zip(self.d_hidden.chunks_exact_mut(units));
         for (row, ((d_gates, d_hidden), outer)) in rows.zip(self.outer.chunks(self.stride)).enumerate() {
             let gates = &self.gates[row * width..(row + 1) * width];
-            let before = match self.before {
-                Some((before, stride)) => Some(&before[row * stride..row * stride + units]),
-                None => None,
-            };
+            let before = self.before.map(|(before, stride)| &before[row * stride..row * stride + units]);
             let gradients = Gradients { d_gates, d_hidden, d_bias: &mut *self.d_bias };
             differentiate_row::<A, T>(units, gates, before, outer, gradients);
         }

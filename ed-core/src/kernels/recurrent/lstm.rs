@@ -106,10 +106,7 @@ impl<T: Real> Kernel for Differentiate<'_, T> {
             let own = row * units..(row + 1) * units;
             let gates = &self.gates[row * width..(row + 1) * width];
             let (cell, d_hidden) = (&self.cell[own.clone()], &self.d_hidden[own.clone()]);
-            let before = match self.before {
-                Some(before) => Some(&before[own]),
-                None => None,
-            };
+            let before = self.before.map(|before| &before[own]);
             let forward = Forward { gates, before, cell };
             let gradients = Gradients { d_gates, d_cell, d_bias: &mut *self.d_bias };
             differentiate_row::<A, T>(units, forward, outer, d_hidden, gradients);
