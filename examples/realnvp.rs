@@ -9,67 +9,19 @@
 //! beside those of independent pixels, and draws `out/realnvp/samples.png`.
 
 mod common;
+#[path = "common/images.rs"]
+mod images;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use common::{Options, Own, Report};
-use ed::data::{Batches, digits, fashion_mnist, has_fashion_mnist};
+use ed::data::Batches;
 use ed::layers::reversible::{bits_per_dim, dequantize};
 use ed::params::optimizer::{Adam, Optimizer, Schedule};
 use ed::params::with_params;
 use ed::plot::HeatMap;
 use ed::prelude::*;
-
-type Images = Var<(usize, usize)>;
-
-/// Whole-number intensities, row after row, to learn from and held out.
-struct Data {
-    name: &'static str,
-    train: Vec<f32>,
-    test: Vec<f32>,
-    pixels: usize,
-    levels: usize,
-}
-
-impl Data {
-    fn load(options: &Options) -> Result<Data> {
-        let whole =
-            |images: Vec<f32>, levels: f32| images.iter().map(|x| (x * (levels - 1.0)).round()).collect();
-        let folder = options.value("data").map(Path::new);
-        if folder.is_some() || (has_fashion_mnist() && !options.quick) {
-            let (train, test) = fashion_mnist(folder)?;
-            let (train, test) = (train.take(options.pick(60_000, 500)), test.take(options.pick(10_000, 100)));
-            let (name, pixels, levels) = ("Fashion-MNIST", 784, 256);
-            return Ok(Data {
-                name,
-                train: whole(train.images, 256.0),
-                test: whole(test.images, 256.0),
-                pixels,
-                levels,
-            });
-        }
-        let (train, test) = digits().split(0.2, options.seed)?;
-        let (train, test) = (whole(train.images, 17.0), whole(test.images, 17.0));
-        Ok(Data { name: "the embedded digits", train, test, pixels: 64, levels: 17 })
-    }
-
-    fn images(&self, from: &[f32], rows: &[usize]) -> Result<Images> {
-        let pixels = rows.iter().flat_map(|row| &from[row * self.pixels..][..self.pixels]).copied().collect();
-        Images::from_vec(pixels, (rows.len(), self.pixels))
-    }
-
-    /// Bits per dimension of a histogram for each pixel, with one count added to every level.
-    fn independent_pixels(&self) -> f64 {
-        let count = (self.train.len() / self.pixels + self.levels) as f64;
-        let mut counts = vec![1.0; self.pixels * self.levels];
-        let place = |(index, &level): (usize, &f32)| index % self.pixels * self.levels + level as usize;
-        self.train.iter().enumerate().for_each(|pixel| counts[place(pixel)] += 1.0);
-        let ln_prob: f64 =
-            self.test.iter().enumerate().map(|pixel| (counts[place(pixel)] / count).ln()).sum();
-        bits_per_dim(ln_prob, self.test.len())
-    }
-}
+use images::Data;
 
 fn example(options: &Options, report: &mut Report) -> Result<()> {
     let data = Data::load(options)?;

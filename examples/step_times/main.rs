@@ -4,19 +4,23 @@
 //! same workloads in other libraries and prints the ratios.
 //!
 //! W1, W2 and W6 are training steps of Bayesian networks: fresh weights, mean negative log-likelihood and divergence,
-//! gradients, Adam; beside each, the time of its bare matrix products. W3 is a training step of a deep Gaussian process, and
-//! `W3_growth` the same with other numbers of rows, inducing points and units. W5 is a training step of a flow of three masked
-//! autoregressive layers; `maf_64_draws` draws from one, and `stack_memory` is about the memory of deep stacks. W7 is the No-U-Turn sampler with one chain of 500
-//! draws after 500 of warm-up: eight schools in `f64`, and a logistic regression on 10,000 × 54 synthetic rows in `f32`; a
-//! line for each of three seeds. W9 is throughput: ten million normals, their log-density with and without gradients by
-//! location and scale, and a million draws of Gamma and Beta.
+//! gradients, Adam; W4 is that of a transformer over pixels; beside each, the time of its bare matrix products. W3 is a
+//! training step of a deep Gaussian process, and `W3_growth` the same with other numbers of rows, inducing points and
+//! units. W5 is a training step of a flow of three masked autoregressive layers; `maf_64_draws` draws from one, and
+//! `stack_memory` is about the memory of deep stacks. W7 is the No-U-Turn sampler with one chain of 500 draws after 500 of
+//! warm-up: eight schools in `f64`, and a logistic regression on 10,000 × 54 synthetic rows in `f32`; a line for each of
+//! three seeds. W9 is throughput: ten million normals, their log-density with and without gradients by location and
+//! scale, and a million draws of Gamma and Beta.
 
 mod flows;
 mod gaussian_process;
+#[path = "../pixel_transformer/network.rs"]
+mod network;
 mod networks;
 mod nuts;
 mod throughput;
 mod timing;
+mod transformer;
 
 use ed::prelude::*;
 
@@ -30,6 +34,7 @@ fn main() -> Result<()> {
         networks::WORKLOADS,
         nuts::WORKLOADS,
         throughput::WORKLOADS,
+        transformer::WORKLOADS,
     ]
     .concat();
     let wanted: Vec<String> = std::env::args().skip(1).collect();

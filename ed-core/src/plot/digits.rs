@@ -1,4 +1,4 @@
-//! Small images with their predictive distributions.
+//! Small images, with or without their predictive distributions.
 
 use super::canvas::{Area, frame, save};
 use super::error::{PlotError, not_empty, same_length};
@@ -10,10 +10,12 @@ use std::path::Path;
 
 /// Width and height of one item in points.
 const ITEM: (u32, u32) = (112, 166);
+/// Height of what is below an image: the bars and their classes.
+const BARS: u32 = 52;
 /// Side of an image in points.
 const IMAGE: f64 = 88.0;
 
-/// A grid of grey-scale images, each with the predicted probability of every class as a bar below.
+/// A grid of grey-scale images, each by itself or with the predicted probability of every class as a bar below.
 ///
 /// The bar of the true class is green, those of other classes are blue.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ pub struct ImageGrid {
 struct Item {
     title: String,
     pixels: Vec<f32>,
-    probs: Vec<f64>,
+    probs: Option<Vec<f64>>,
     label: Option<usize>,
 }
 
@@ -47,33 +49,44 @@ impl ImageGrid {
         probs: &[f64],
         label: Option<usize>,
     ) -> Self {
-        self.items.push(Item { title: title.into(), pixels: pixels.to_vec(), probs: probs.to_vec(), label });
+        let (title, pixels) = (title.into(), pixels.to_vec());
+        self.items.push(Item { title, pixels, probs: Some(probs.to_vec()), label });
+        self
+    }
+
+    /// Adds an image by itself: `pixels` row after row, 0 white to 1 black. A grid of such images has no room for bars.
+    pub fn image(mut self, title: impl Into<String>, pixels: &[f32]) -> Self {
+        self.items.push(Item { title: title.into(), pixels: pixels.to_vec(), probs: None, label: None });
         self
     }
 
     /// Draws and writes the PNG; its size grows with the number of items.
     ///
     /// # Errors
-    /// [`PlotError`] if there are no items, an image is empty or not whole rows of `image_width`, an item has no
-    /// probabilities, or the file cannot be written.
+    /// [`PlotError`] if there are no items, an image is empty or not whole rows of `image_width`, an item's probabilities are
+    /// none, or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
         not_empty("images", &self.items)?;
         for item in &self.items {
             not_empty("pixels", &item.pixels)?;
-            not_empty("probabilities", &item.probs)?;
+            if let Some(probs) = &item.probs {
+                not_empty("probabilities", probs)?;
+            }
             let rows = item.pixels.len() / self.image_width.max(1);
             same_length(format!("pixels of `{}`", item.title), rows * self.image_width, item.pixels.len())?;
         }
         let columns = self.num_columns.min(self.items.len());
         let rows = self.items.len().div_ceil(columns);
         let width = ITEM.0 * columns as u32 + 2 * MARGIN as u32;
-        let height = ITEM.1 * rows as u32 + 46;
+        let bars = self.items.iter().any(|item| item.probs.is_some());
+        let item_height = if bars { ITEM.1 } else { ITEM.1 - BARS };
+        let height = item_height * rows as u32 + 46;
         save(path.as_ref(), (width, height), |root| {
             let area = frame(root, &self.title, &[])?;
             let (left, top) = (px(MARGIN), 0);
             for (i, item) in self.items.iter().enumerate() {
                 let x = left + px(f64::from(ITEM.0)) * (i % columns) as i32;
-                let y = top + px(f64::from(ITEM.1)) * (i / columns) as i32;
+                let y = top + px(f64::from(item_height)) * (i / columns) as i32;
                 self.draw(&area, item, (x, y))?;
             }
             Ok(())
@@ -99,11 +112,12 @@ impl ImageGrid {
         let (right, bottom) = (left + side * self.image_width as i32, top + side * rows as i32);
         area.draw(&Rectangle::new([(left, top), (right, bottom)], AXIS.stroke_width(px(0.5) as u32)))?;
 
+        let Some(probs) = &item.probs else { return Ok(()) };
         let base = y + px(f64::from(ITEM.1) - 26.0);
         let height = px(32.0);
-        let slot = (right - left) as f64 / item.probs.len() as f64;
+        let slot = (right - left) as f64 / probs.len() as f64;
         area.draw(&Rectangle::new([(left, base), (right, base + px(0.5))], AXIS.filled()))?;
-        for (class, prob) in item.probs.iter().enumerate() {
+        for (class, prob) in probs.iter().enumerate() {
             let from = left + (slot * class as f64) as i32;
             let to = left + (slot * (class + 1) as f64) as i32;
             let top = base - (prob.clamp(0.0, 1.0) * f64::from(height)) as i32;

@@ -158,6 +158,9 @@ fn shows_images_with_their_predictions() {
     let ((width, height), colours) = picture("image_grid", |path| grid.save(path));
     assert_eq!((width, height), (2 * (5 * 112 + 24), 2 * (2 * 166 + 46)));
     assert!(colours > 50);
+    let alone = (0..10).fold(ImageGrid::new("Digits", 8, 5), |grid, i| grid.image("", digits.image(i)));
+    let ((_, lower), _) = picture("images_alone", |path| alone.save(path));
+    assert_eq!(lower, 2 * (2 * 114 + 46));
 }
 
 #[test]
