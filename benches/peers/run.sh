@@ -18,6 +18,10 @@ trap 'rm -f "$figures"' EXIT
 theirs() { (cd "$PEERS" && "$PEER_PYTHON" -W ignore "$@" 2>/dev/null) >>"$figures"; }
 
 for _ in $(seq "$rounds"); do
+    "$ours" W4_pixel_transformer >>"$figures"
+    for peer in torch jax; do
+        theirs w4_pixel_transformer.py --peer "$peer"
+    done
     "$ours" W5_realnvp_made >>"$figures"
     for peer in torch jax zuko; do
         theirs w5_realnvp_made.py --peer "$peer"
