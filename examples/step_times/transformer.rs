@@ -48,11 +48,12 @@ fn products() -> Vec<([usize; 3], usize)> {
     let dense = maps.into_iter().flat_map(|(inputs, outputs, times)| {
         [([rows, inputs, outputs], times), ([rows, outputs, inputs], times), ([inputs, rows, outputs], times)]
     });
-    let (width, blocks) = (features / heads, BATCH * heads * pixels.div_ceil(block) * layers);
+    // All blocks of all heads as one product each: many small ones would measure the calls.
+    let (width, blocks) = (features / heads, BATCH * heads * pixels.div_ceil(block));
     let attention = [
-        ([block, width, 2 * block], 2 * blocks),
-        ([block, 2 * block, width], 2 * blocks),
-        ([2 * block, block, width], 2 * blocks),
+        ([blocks * block, width, 2 * block], 2 * layers),
+        ([blocks * block, 2 * block, width], 2 * layers),
+        ([2 * block, blocks * block, width], 2 * layers),
     ];
     dense.chain(attention).collect()
 }
