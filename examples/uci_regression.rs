@@ -142,8 +142,8 @@ impl Scales {
 fn train(table: &Dataset, scales: &Scales, kl_weight: f64, steps: usize, seed: u64) -> Result<Trained> {
     let network = MixtureDensityNetwork::new();
     let (features, targets) = scales.apply(table)?;
-    // About a hundred batches in an epoch of a large table, and batches small enough for many steps on a small one.
-    let batches = RefCell::new(Batches::new(table.num_rows, (table.num_rows / 100).clamp(32, 256), seed));
+    // Small enough for many steps an epoch on a small table, and for operations that stay on the thread of their split.
+    let batches = RefCell::new(Batches::new(table.num_rows, (table.num_rows / 100).clamp(32, 128), seed));
     Train::new(table.num_rows, |step| {
         let mut batches = batches.borrow_mut();
         let batch = batches.rows(step);
