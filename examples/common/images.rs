@@ -25,20 +25,32 @@ pub struct Data {
     pub levels: usize,
 }
 
+/// Intensities from 0 to 1 as levels.
+fn whole(images: &[f32], levels: usize) -> Vec<f32> {
+    images.iter().map(|x| (x * (levels - 1) as f32).round()).collect()
+}
+
 impl Data {
     /// Fashion-MNIST from the folder in the option `data` or from Debian's package, and else the digits.
     pub fn load(options: &Options) -> Result<Data> {
-        let whole =
-            |images: Vec<f32>, levels: f32| images.iter().map(|x| (x * (levels - 1.0)).round()).collect();
-        let folder = options.value("data").map(Path::new);
-        if folder.is_some() || (has_fashion_mnist() && !options.quick) {
-            let (train, test) = fashion_mnist(folder)?;
-            let (train, test) = (train.take(options.pick(60_000, 500)), test.take(options.pick(10_000, 100)));
-            let (train, test) = (whole(train.images, 256.0), whole(test.images, 256.0));
-            return Ok(Data { name: "Fashion-MNIST", train, test, pixels: 784, levels: 256 });
+        match options.value("data").is_some() || (has_fashion_mnist() && !options.quick) {
+            true => Data::fashion_mnist(options),
+            false => Data::digits(options),
         }
+    }
+
+    /// Fashion-MNIST from the folder in the option `data`, or from Debian's package.
+    pub fn fashion_mnist(options: &Options) -> Result<Data> {
+        let (train, test) = fashion_mnist(options.value("data").map(Path::new))?;
+        let (train, test) = (train.take(options.pick(60_000, 500)), test.take(options.pick(10_000, 100)));
+        let (train, test) = (whole(&train.images, 256), whole(&test.images, 256));
+        Ok(Data { name: "Fashion-MNIST", train, test, pixels: 784, levels: 256 })
+    }
+
+    /// The embedded digits, a fifth of them held out.
+    pub fn digits(options: &Options) -> Result<Data> {
         let (train, test) = digits().split(0.2, options.seed)?;
-        let (train, test) = (whole(train.images, 17.0), whole(test.images, 17.0));
+        let (train, test) = (whole(&train.images, 17), whole(&test.images, 17));
         Ok(Data { name: "the embedded digits", train, test, pixels: 64, levels: 17 })
     }
 
