@@ -1,6 +1,5 @@
 //! Distributions over rows, and distributions made of others.
 
-use ed::distributions::Deterministic;
 use ed::prelude::*;
 
 use super::golden::{close, file, number, numbers};
