@@ -44,11 +44,11 @@ fn shape(name: &str, num: usize, key: Key) -> Result<Rows> {
         match name {
             "moons" => {
                 let (sin, cos) = (PI * u).sin_cos();
-                let [x, y] = if i % 2 == 0 { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
+                let [x, y] = if i.is_multiple_of(2) { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
                 [1.5 * (x - 0.5) + 0.12 * e, 1.5 * (y - 0.25) + 0.12 * f]
             }
             "rings" => {
-                let radius = if i % 2 == 0 { 1.0 } else { 2.0 };
+                let radius = if i.is_multiple_of(2) { 1.0 } else { 2.0 };
                 let (sin, cos) = (TAU * u).sin_cos();
                 [radius * cos + 0.1 * e, radius * sin + 0.1 * f]
             }
@@ -142,11 +142,11 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
     println!("\n{}: {num_rows} rows of {width} numbers, {} held out", data.name, data.test.shape().0);
     let units = options.pick(64, 8);
     let made = |layer: usize| {
-        RealNvp::new(Made::new([units, units]).order(if layer % 2 == 0 { LeftToRight } else { RightToLeft }))
+        RealNvp::new(Made::new([units, units]).order(if layer.is_multiple_of(2) { LeftToRight } else { RightToLeft }))
     };
     let coupling = |layer: usize| {
         let net = sequential![Dense::new(units).relu(), Dense::new(units).relu()];
-        let kept = if layer % 2 == 0 { Kept::FirstHalf } else { Kept::SecondHalf };
+        let kept = if layer.is_multiple_of(2) { Kept::FirstHalf } else { Kept::SecondHalf };
         sequential![
             InvertibleLinear::new(),
             RealNvp::new(Coupling::new(net).kept(kept)).transform(Transform::spline()),

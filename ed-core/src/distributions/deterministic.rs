@@ -13,6 +13,7 @@ use crate::tensor::AnyVar;
 ///
 /// # Examples
 /// ```
+/// use ed::distributions::Deterministic;
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
 /// let point = Deterministic::new(&Var::from([1.0f64, 2.0]));

@@ -272,7 +272,7 @@ impl<E: Float> Op<E> for LogScales {
 /// use ed::ops::{Direction, shift_scale};
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let (x, params) = (Var::from([2.0]), Var::from([1.0, 0.7]));
+/// let (x, params) = (Var::from([2.0f64]), Var::from([1.0f64, 0.7]));
 /// let (y, log_det) = shift_scale(x.value(), params.value(), Direction::Forward)?;
 /// let log_scale: f64 = 0.7 / (1.0 + 0.1);
 /// assert!((y.as_slice()?[0] - (1.0 + 2.0 * log_scale.exp())).abs() < 1e-12);

@@ -429,7 +429,7 @@ impl Spline {
 /// use ed::ops::{Direction, rational_quadratic_spline};
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let (x, raw) = (Var::from([0.5, 7.0]), Var::from([0.3; 10]));
+/// let (x, raw) = (Var::from([0.5f64, 7.0]), Var::from([0.3f64; 10]));
 /// let (y, log_det) = rational_quadratic_spline(x.value(), raw.value(), 2, 5.0, Direction::Forward)?;
 /// // Outside of the bound, nothing changes.
 /// assert_eq!(y.as_slice()?[1], 7.0);

@@ -414,6 +414,20 @@ impl<const N: usize> From<[f64; N]> for Var<(usize,), f64> {
     }
 }
 
+/// A matrix, row by row.
+impl<const N: usize, const M: usize> From<[[f32; N]; M]> for Var<(usize, usize), f32> {
+    fn from(data: [[f32; N]; M]) -> Self {
+        matrix(data.as_flattened().to_vec(), (M, N))
+    }
+}
+
+/// A matrix, row by row.
+impl<const N: usize, const M: usize> From<[[f64; N]; M]> for Var<(usize, usize), f64> {
+    fn from(data: [[f64; N]; M]) -> Self {
+        matrix(data.as_flattened().to_vec(), (M, N))
+    }
+}
+
 impl<E: Float> From<Vec<E>> for Var<(usize,), E> {
     fn from(data: Vec<E>) -> Self {
         vector(data)
@@ -424,6 +438,10 @@ impl<E: Float> From<&[E]> for Var<(usize,), E> {
     fn from(data: &[E]) -> Self {
         vector(data.to_vec())
     }
+}
+
+fn matrix<E: Float>(data: Vec<E>, shape: (usize, usize)) -> Var<(usize, usize), E> {
+    Var { value: Value::new(Arc::new(Buffer::from(data)), Dims::of(&shape)), shape }
 }
 
 fn vector<E: Float>(data: Vec<E>) -> Var<(usize,), E> {

@@ -108,7 +108,7 @@ impl<E: Float> Reversible<E> for Intensities {
         if !(0.0..0.5).contains(&self.margin) {
             return setting("margin", "at least 0 and below one half", self.margin.to_string());
         }
-        Ok(Arc::new(*self))
+        Ok(Arc::new(Map(*self)))
     }
 }
 
@@ -126,26 +126,30 @@ impl Intensities {
     }
 }
 
-impl<E: Float> Bijector<E> for Intensities {
+/// The map itself.
+#[derive(Clone, Copy, Debug)]
+struct Map(Intensities);
+
+impl<E: Float> Bijector<E> for Map {
     fn event_rank(&self) -> usize {
         1
     }
 
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
-        let y = (flat.rows.sigmoid() - self.margin) * self.slope();
-        Ok((flat.back(&y)?, self.log_det(&flat.rows).value().reshape(flat.front)?))
+        let y = (flat.rows.sigmoid() - self.0.margin) * self.0.slope();
+        Ok((flat.back(&y)?, self.0.log_det(&flat.rows).value().reshape(flat.front)?))
     }
 
     fn inverse_and_log_det(&self, y: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(y)?;
-        let p = &flat.rows * (1.0 / self.slope()) + self.margin;
+        let p = &flat.rows * (1.0 / self.0.slope()) + self.0.margin;
         let x = p.ln() - (1.0 - &p).ln();
-        Ok((flat.back(&x)?, (-self.log_det(&x)).value().reshape(flat.front)?))
+        Ok((flat.back(&x)?, (-self.0.log_det(&x)).value().reshape(flat.front)?))
     }
 
     fn codomain(&self) -> Option<Constraint<E>> {
-        let beyond = self.margin * self.slope();
-        Some(Constraint::between(-beyond, self.levels as f64 + beyond))
+        let beyond = self.0.margin * self.0.slope();
+        Some(Constraint::between(-beyond, self.0.levels as f64 + beyond))
     }
 }
