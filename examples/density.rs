@@ -142,7 +142,11 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
     println!("\n{}: {num_rows} rows of {width} numbers, {} held out", data.name, data.test.shape().0);
     let units = options.pick(64, 8);
     let made = |layer: usize| {
-        RealNvp::new(Made::new([units, units]).order(if layer.is_multiple_of(2) { LeftToRight } else { RightToLeft }))
+        RealNvp::new(Made::new([units, units]).order(if layer.is_multiple_of(2) {
+            LeftToRight
+        } else {
+            RightToLeft
+        }))
     };
     let coupling = |layer: usize| {
         let net = sequential![Dense::new(units).relu(), Dense::new(units).relu()];

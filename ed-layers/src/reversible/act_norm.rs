@@ -32,7 +32,7 @@ const EPSILON: f64 = 1e-7;
 /// ```
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let features = Var::from([[1.0, 10.0], [3.0, 50.0]]);
+/// let features = Var::from([[1.0f64, 10.0], [3.0, 50.0]]);
 /// let mut params = Params::new();
 /// let norm = ActNorm::new();
 /// norm.init_from(&mut params, &features)?;
