@@ -18,6 +18,18 @@ trap 'rm -f "$figures"' EXIT
 theirs() { (cd "$PEERS" && "$PEER_PYTHON" -W ignore "$@" 2>/dev/null) >>"$figures"; }
 
 for _ in $(seq "$rounds"); do
+    "$ours" W1_bayesian_lstm/fused W1_bayesian_lstm/cell >>"$figures"
+    for variant in fused cell; do
+        theirs w1_bayesian_lstm.py --peer torch --variant "$variant"
+    done
+    theirs w1_bayesian_lstm.py --peer jax
+    for variant in reparam flipout; do
+        "$ours" "W2_bayesian_cnn/$variant" "W6_dense_bnn/$variant" >>"$figures"
+        for peer in torch jax; do
+            theirs w2_bayesian_cnn.py --peer "$peer" --variant "$variant"
+            theirs w6_dense_bnn.py --peer "$peer" --variant "$variant"
+        done
+    done
     "$ours" W4_pixel_transformer >>"$figures"
     for peer in torch jax; do
         theirs w4_pixel_transformer.py --peer "$peer"
