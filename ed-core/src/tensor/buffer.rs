@@ -1,7 +1,9 @@
 //! The memory under a tensor, reused from step to step.
 //!
 //! Fresh pages cost as much as the arithmetic that fills them, so a large buffer that is dropped waits in a pool for
-//! the next one of its length. A training step asks for the same lengths again and again.
+//! the next one of its length. A training step asks for the same lengths again and again. Numbers that came from
+//! elsewhere go back to the allocator: each would be one more buffer in the pool that nothing asked of it, and a loop
+//! that makes tensors of vectors would fill it.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -40,10 +42,11 @@ impl<E> Pool<E> {
     }
 }
 
-/// A contiguous run of numbers that goes back to the pool when it is dropped.
+/// A contiguous run of numbers that goes back to the pool when it is dropped, if it is the pool's.
 #[derive(Debug)]
 pub struct Buffer<E: Float> {
     data: Vec<E>,
+    from_pool: bool,
 }
 
 impl<E: Float> Buffer<E> {
@@ -53,15 +56,15 @@ impl<E: Float> Buffer<E> {
             && let Ok(mut pool) = E::pool().lock()
             && let Some(data) = pool.take(len)
         {
-            return Buffer { data };
+            return Buffer { data, from_pool: true };
         }
-        Buffer { data: vec![E::ZERO; len] }
+        Buffer { data: vec![E::ZERO; len], from_pool: true }
     }
 
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Buffer<E> {
         if len < POOLED_FROM {
-            return Buffer { data: vec![E::ZERO; len] };
+            return Buffer { data: vec![E::ZERO; len], from_pool: true };
         }
         let mut buffer = Buffer::scratch(len);
         buffer.fill(E::ZERO);
@@ -76,13 +79,14 @@ impl<E: Float> Buffer<E> {
 
 impl<E: Float> From<Vec<E>> for Buffer<E> {
     fn from(data: Vec<E>) -> Buffer<E> {
-        Buffer { data }
+        Buffer { data, from_pool: false }
     }
 }
 
 impl<E: Float> Drop for Buffer<E> {
     fn drop(&mut self) {
-        if self.data.len() >= POOLED_FROM
+        if self.from_pool
+            && self.data.len() >= POOLED_FROM
             && let Ok(mut pool) = E::pool().lock()
         {
             pool.give(std::mem::take(&mut self.data));
@@ -125,5 +129,14 @@ mod tests {
         let second = Buffer::<f32>::zeros(len);
         assert_eq!(second.as_ptr(), address);
         assert!(second.iter().all(|&x| x == 0.0));
+    }
+
+    #[test]
+    fn a_vector_from_elsewhere_does_not_stay_in_the_pool() {
+        let len = POOLED_FROM + 29;
+        drop(Buffer::from(vec![1f64; len]));
+        assert!(f64::pool().lock().is_ok_and(|mut pool| pool.take(len).is_none()));
+        drop(Buffer::<f64>::scratch(len));
+        assert!(f64::pool().lock().is_ok_and(|mut pool| pool.take(len).is_some()));
     }
 }

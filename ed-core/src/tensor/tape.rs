@@ -237,7 +237,11 @@ impl<E: Float> Gradients<E> {
 
     pub(crate) fn get_value(&self, x: &Value<E>) -> Result<Value<E>> {
         let gradient = match self.slice(x.node())? {
-            Some(gradient) => Buffer::from(gradient.to_vec()),
+            Some(gradient) => {
+                let mut copy = Buffer::scratch(gradient.len());
+                copy.copy_from_slice(gradient);
+                copy
+            }
             None => Buffer::zeros(x.dims().num_elements()),
         };
         Ok(Value::new(Arc::new(gradient), *x.dims()))

@@ -1,15 +1,16 @@
 //! [`ConstantMemory`]: layers that keep none of what they compute for the backward pass.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ed_core::bijectors::{Bijector, Chain as BijectorChain, Constraint};
 use ed_core::ops::{Direction, take_columns};
 use ed_core::params::{Captured, capture};
-use ed_core::tensor::{Backward, Dims, Float, Keep, Op, Tape, Value, Var, apply};
+use ed_core::tensor::{Backward, Dims, Float, GradSlot, Keep, Op, Tape, Value, Var, apply};
 use ed_core::{Error, Result};
 
-use super::bind::{Binding, Reversible, reversible_inputs};
+use super::bind::{Binding, Reversible, Side, reversible_inputs};
 use super::flat::{Flat, Rows};
 use super::stack::ReversibleChain;
 use crate::layer::Layer;
@@ -82,8 +83,7 @@ reversible_inputs! { [L: Chain + Send + Sync + 'static,] ConstantMemory<L>; }
 
 impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Reversible<E> for ConstantMemory<L> {
     fn bijector(&self, at: &Binding<E>) -> Result<Arc<dyn Bijector<E>>> {
-        let bind = || scope::enter(&Unnamed(self), || self.layers.layers().bind_all(at));
-        let ((parts, _), captured) = capture(bind)?;
+        let (parts, captured): (Vec<_>, Vec<_>) = self.bind_each(at)?.into_iter().unzip();
         if let Some(place) = parts.iter().position(|part| part.is_sequential()) {
             let why = format!(
                 "layer {place} goes through its features in turn in one of the directions, and would do so in every \
@@ -96,10 +96,44 @@ impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Reversible<E> for 
             return Err(Error::Algorithm { of: "constant_memory", why });
         }
         let context = at.context.clone();
-        let num_layers = parts.len();
         let boxed = parts.into_iter().map(|part| Box::new(part) as Box<dyn Bijector<E>>).collect();
         let codomain = BijectorChain::new(boxed).codomain();
-        Ok(Arc::new(Map { layers: self.clone(), captured, context, num_layers, codomain }))
+        Ok(Arc::new(Map { layers: self.clone(), captured, context, codomain }))
+    }
+}
+
+impl<L: Chain> ConstantMemory<L> {
+    /// The layers in the order in which they act, each with the parameters that it alone read.
+    fn bind_each<E: Float>(&self, at: &Binding<E>) -> Result<Vec<(Arc<dyn Bijector<E>>, Captured)>>
+    where
+        L: ReversibleChain<E>,
+    {
+        let mut num_layers = 0;
+        self.layers.layers().visit(0, &mut |_, _| num_layers += 1);
+        // Data on the side of the output reach the last layer first.
+        let side = at.data.as_ref().map_or(Side::Input, |(side, _)| *side);
+        let (mut all, mut at) = (Vec::new(), at.clone());
+        for place in 0..num_layers {
+            let index = if side == Side::Input { place } else { num_layers - 1 - place };
+            let (layer, captured) = capture(|| self.bind_one(index, &at))?;
+            at = at.beyond(&*layer, side)?;
+            all.push((layer, captured));
+        }
+        if side == Side::Output {
+            all.reverse();
+        }
+        Ok(all)
+    }
+
+    fn bind_one<E: Float>(&self, index: usize, at: &Binding<E>) -> Result<Arc<dyn Bijector<E>>>
+    where
+        L: ReversibleChain<E>,
+    {
+        let bound = scope::enter(&Unnamed(self), || self.layers.layers().bind_one(index, at))?;
+        bound.ok_or_else(|| Error::Algorithm {
+            of: "constant_memory",
+            why: format!("there is no layer {index}"),
+        })
     }
 }
 
@@ -121,12 +155,11 @@ impl<L: Chain> Layer for Unnamed<'_, L> {
     }
 }
 
-/// The layers with the parameters that they read.
+/// The layers with the parameters that each of them read.
 struct Map<L, E: Float> {
     layers: ConstantMemory<L>,
-    captured: Captured,
+    captured: Vec<Captured>,
     context: Option<Value<E>>,
-    num_layers: usize,
     codomain: Option<Constraint<E>>,
 }
 
@@ -140,14 +173,23 @@ impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Map<L, E> {
     fn run(&self, x: &Value<E>, direction: Direction) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
         let width = flat.width();
-        let params: Vec<Value<E>> =
-            self.captured.values().map(|value| value.as_value::<E>().cloned()).collect::<Result<_>>()?;
+        let mut params: Vec<Value<E>> = Vec::new();
+        let (mut captured, mut places) = (Vec::new(), Vec::new());
+        for layer in &self.captured {
+            let first = params.len();
+            for value in layer.values() {
+                params.push(value.as_value::<E>()?.clone());
+            }
+            captured.push(layer.with_values(params[first..].iter().map(|value| E::into_any(value.detach()))));
+            places.push(1 + first..1 + params.len());
+        }
         let failure = Arc::new(Mutex::new(None));
         let op = Stack {
             layers: self.layers.clone(),
-            captured: self.captured.with_values(params.iter().map(|value| E::into_any(value.detach()))),
+            captured,
+            places,
+            context: self.context.as_ref().map(|_| 1 + params.len()),
             dims: params.iter().chain(self.context.as_ref()).map(|value| *value.dims()).collect(),
-            num_layers: self.num_layers,
             direction,
             rows: *flat.rows.shape(),
             failure: failure.clone(),
@@ -187,10 +229,14 @@ impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Bijector<E> for Ma
 /// features and one more column, the log-determinant.
 struct Stack<L> {
     layers: ConstantMemory<L>,
-    captured: Captured,
+    /// The names of each layer's parameters.
+    captured: Vec<Captured>,
+    /// Which inputs are each layer's parameters.
+    places: Vec<Range<usize>>,
+    /// Which input is the context.
+    context: Option<usize>,
     /// Sizes of the inputs behind the features.
     dims: Vec<Dims>,
-    num_layers: usize,
     direction: Direction,
     rows: (usize, usize),
     /// Where a pass that fails says why.
@@ -204,28 +250,34 @@ impl<L> fmt::Debug for Stack<L> {
 }
 
 impl<L> Stack<L> {
-    /// One layer with these values of the inputs behind the features.
+    /// The inputs that a layer reads besides the features: its parameters, and the context.
+    fn inputs_of(&self, index: usize) -> impl Iterator<Item = usize> + use<L> {
+        self.places[index].clone().chain(self.context)
+    }
+
+    /// The same inputs as values.
+    fn values<E: Float>(&self, index: usize, inputs: &[&[E]]) -> Result<Vec<Value<E>>> {
+        let value = |input: usize| Value::from_vec(inputs[input].to_vec(), self.dims[input - 1]);
+        self.inputs_of(index).map(value).collect()
+    }
+
+    /// One layer with these values of [`Stack::inputs_of`].
     fn layer<E: Float>(&self, index: usize, values: &[Value<E>]) -> Result<Arc<dyn Bijector<E>>>
     where
         L: ReversibleChain<E>,
     {
-        let num_params = self.captured.values().count();
-        let captured = self.captured.with_values(values.iter().take(num_params).cloned().map(E::into_any));
+        let (params, context) = values.split_at(self.places[index].len());
+        let captured = self.captured[index].with_values(params.iter().cloned().map(E::into_any));
         let dims = Dims::vector(self.rows.0).with_last(self.rows.1);
-        let at = Binding { context: values.get(num_params).cloned(), ..Binding::of(dims) };
-        let layers = self.layers.layers.layers();
-        let bound = captured.run(|| scope::enter(&Unnamed(&self.layers), || layers.bind_one(index, &at)))?;
-        bound.ok_or_else(|| Error::Algorithm {
-            of: "constant_memory",
-            why: format!("there is no layer {index}"),
-        })
+        let at = Binding { context: context.first().cloned(), ..Binding::of(dims) };
+        captured.run(|| self.layers.bind_one(index, &at))
     }
 
     /// The layers in the order in which they act.
     fn order(&self) -> Vec<usize> {
         match self.direction {
-            Direction::Forward => (0..self.num_layers).collect(),
-            Direction::Inverse => (0..self.num_layers).rev().collect(),
+            Direction::Forward => (0..self.places.len()).collect(),
+            Direction::Inverse => (0..self.places.len()).rev().collect(),
         }
     }
 
@@ -236,22 +288,15 @@ impl<L> Stack<L> {
         }
     }
 
-    /// The inputs behind the features as values.
-    fn values<E: Float>(&self, inputs: &[&[E]]) -> Result<Vec<Value<E>>> {
-        let given = inputs[1..].iter().zip(&self.dims);
-        given.map(|(numbers, &dims)| Value::from_vec(numbers.to_vec(), dims)).collect()
-    }
-
     fn pass<E: Float>(&self, inputs: &[&[E]], out: &mut [E]) -> Result<()>
     where
         L: ReversibleChain<E>,
     {
-        let values = self.values(inputs)?;
         let (rows, width) = self.rows;
         let mut x = Value::from_vec(inputs[0].to_vec(), Dims::vector(rows).with_last(width))?;
         let mut log_dets = vec![E::ZERO; rows];
         for index in self.order() {
-            let (y, log_det) = self.along(&*self.layer(index, &values)?, &x)?;
+            let (y, log_det) = self.along(&*self.layer(index, &self.values(index, inputs)?)?, &x)?;
             log_dets.iter_mut().zip(log_det.as_slice()?).for_each(|(sum, &term)| *sum += term);
             x = y;
         }
@@ -262,12 +307,14 @@ impl<L> Stack<L> {
         Ok(())
     }
 
-    /// The gradients by all inputs.
-    fn gradients<E: Float>(&self, inputs: &[&[E]], out: &[E], g: &[E]) -> Result<Vec<Vec<E>>>
+    /// Adds the gradients by all inputs to the slots of those that want one.
+    ///
+    /// Between two layers there are only the features and the gradient by them.
+    fn gradients<E: Float>(&self, pass: &mut Backward<'_, E>) -> Result<()>
     where
         L: ReversibleChain<E>,
     {
-        let values = self.values(inputs)?;
+        let (inputs, out, g) = (pass.inputs, pass.out, pass.grad_out);
         let (rows, width) = self.rows;
         let features = |numbers: &[E]| -> Result<Rows<E>> {
             let numbers = numbers.chunks(width + 1).flat_map(|row| &row[..width]).copied().collect();
@@ -275,41 +322,63 @@ impl<L> Stack<L> {
         };
         let (mut y, mut by_y) = (features(out)?, features(g)?);
         let by_log_det = Var::from(g.iter().skip(width).step_by(width + 1).copied().collect::<Vec<_>>());
-        let mut sums: Vec<Vec<E>> =
-            values.iter().map(|value| vec![E::ZERO; value.dims().num_elements()]).collect();
+        let mut slots: Vec<Option<&mut [E]>> = pass.grads().map(|slot| slot.map(GradSlot::add)).collect();
         for index in self.order().into_iter().rev() {
-            let layer = self.layer(index, &values)?;
-            let x = match self.direction {
-                Direction::Forward => layer.inverse(y.value())?,
-                Direction::Inverse => layer.forward(y.value())?,
-            };
-            let tape = Tape::<E>::of();
-            let x = tape.watch(&Var::from_value(x)?);
-            let watched: Vec<Var<(usize,), E>> = values
-                .iter()
-                .map(|value| {
-                    let flat = value.reshape(Dims::vector(value.dims().num_elements()))?;
-                    Ok(tape.watch(&Var::from_value(flat)?))
-                })
-                .collect::<Result<_>>()?;
-            let shaped: Vec<Value<E>> = watched
-                .iter()
-                .zip(&values)
-                .map(|(value, like)| value.value().reshape(*like.dims()))
-                .collect::<Result<_>>()?;
-            let (to, log_det) = self.along(&*self.layer(index, &shaped)?, x.value())?;
-            let (to, log_det): (Rows<E>, Var<(usize,), E>) =
-                (Var::from_value(to)?, Var::from_value(log_det)?);
-            let gradients = ((to * &by_y).sum() + (log_det * &by_log_det).sum()).backward()?;
-            for (sum, value) in sums.iter_mut().zip(&watched) {
-                let gradient = gradients.get(value)?;
-                sum.iter_mut().zip(gradient.as_slice()?).for_each(|(sum, &term)| *sum += term);
-            }
-            (by_y, y) = (gradients.get(&x)?, x.detach());
+            let values = self.values(index, inputs)?;
+            (y, by_y) = self.layer_back(index, &values, (&y, &by_y, &by_log_det), &mut slots)?;
         }
-        sums.insert(0, by_y.to_vec()?);
-        Ok(sums)
+        if let Some(slot) = &mut slots[0] {
+            add(slot, by_y.as_slice()?);
+        }
+        Ok(())
     }
+
+    /// One layer's input and the gradient by it, from its output and the gradients by that and by the log-determinant.
+    /// The layer's tape and all that it computed end here.
+    fn layer_back<E: Float>(
+        &self,
+        index: usize,
+        values: &[Value<E>],
+        (y, by_y, by_log_det): (&Rows<E>, &Rows<E>, &Var<(usize,), E>),
+        slots: &mut [Option<&mut [E]>],
+    ) -> Result<(Rows<E>, Rows<E>)>
+    where
+        L: ReversibleChain<E>,
+    {
+        let layer = self.layer(index, values)?;
+        let x = match self.direction {
+            Direction::Forward => layer.inverse(y.value())?,
+            Direction::Inverse => layer.forward(y.value())?,
+        };
+        drop(layer);
+        let tape = Tape::<E>::of();
+        let x = tape.watch(&Var::from_value(x)?);
+        let mut watched: Vec<(usize, Var<(usize,), E>)> = Vec::new();
+        let mut shaped = Vec::new();
+        for (input, value) in self.inputs_of(index).zip(values) {
+            if slots[input].is_none() {
+                shaped.push(value.clone());
+                continue;
+            }
+            let flat = value.reshape(Dims::vector(value.dims().num_elements()))?;
+            let flat = tape.watch(&Var::from_value(flat)?);
+            shaped.push(flat.value().reshape(*value.dims())?);
+            watched.push((input, flat));
+        }
+        let (to, log_det) = self.along(&*self.layer(index, &shaped)?, x.value())?;
+        let (to, log_det): (Rows<E>, Var<(usize,), E>) = (Var::from_value(to)?, Var::from_value(log_det)?);
+        let gradients = ((to * by_y).sum() + (log_det * by_log_det).sum()).backward()?;
+        for (input, value) in &watched {
+            if let Some(slot) = &mut slots[*input] {
+                add(slot, gradients.get(value)?.as_slice()?);
+            }
+        }
+        Ok((x.detach(), gradients.get(&x)?))
+    }
+}
+
+fn add<E: Float>(sum: &mut [E], terms: &[E]) {
+    sum.iter_mut().zip(terms).for_each(|(sum, &term)| *sum += term);
 }
 
 impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Op<E> for Stack<L> {
@@ -326,13 +395,8 @@ impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Op<E> for Stack<L>
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         // What went forward goes back; were it not so, every gradient would say so.
-        let gradients = self.gradients(pass.inputs, pass.out, pass.grad_out).ok();
-        for (index, slot) in pass.grads().enumerate() {
-            let Some(grad) = slot.map(|slot| slot.add()) else { continue };
-            match gradients.as_ref().map(|gradients| &gradients[index]) {
-                Some(terms) => grad.iter_mut().zip(terms).for_each(|(grad, &term)| *grad += term),
-                None => grad.fill(E::NAN),
-            }
+        if self.gradients(pass).is_err() {
+            pass.grads().flatten().for_each(|slot| slot.raw().fill(E::NAN));
         }
     }
 }
