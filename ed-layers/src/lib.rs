@@ -53,8 +53,8 @@ pub use normalization::{BatchNorm, LayerNorm};
 pub use pooling::{AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell};
 pub use reversible::{
-    ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made, Order, Permute, RealNvp, Reverse,
-    Reversible, Transform,
+    ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made, Order, Permute, RealNvp, Reshape,
+    Reverse, Reversible, Transform,
 };
 pub use sequential::{Chain, Run, Sequential};
 pub use shape::{Flatten, Residual};

@@ -8,8 +8,8 @@ pub use crate::{
     ShiftRight, WithBlocks, WithFilters, WithHeads, WithTable, WithUnits,
     activation::*,
     estimator::{
-        BatchEnsemble, Deterministic, Flipout, LocalReparameterization, McDropout, Rank1, Reparameterization,
-        VariationalDropout,
+        BatchEnsemble, Deterministic, Estimator, Flipout, LocalReparameterization, McDropout, Rank1,
+        Reparameterization, VariationalDropout,
     },
     gp::{BayesianLinearModel, GaussianProcess, SparseGaussianProcess},
     losses::*,
@@ -18,7 +18,7 @@ pub use crate::{
     reversible::{
         ActNorm, Coupling, Intensities, Invert, InvertibleLinear, Kept, Made,
         Order::{self, LeftToRight, RightToLeft},
-        Permute, RealNvp, Reverse, Reversible, Transform,
+        Permute, RealNvp, Reshape, Reverse, Reversible, Transform,
     },
     sequential,
 };

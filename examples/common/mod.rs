@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, fs, io};
 
-const OPTIONS: &str = "\
-  --seed N       seed of all random numbers (default 0); the same seed gives the same figures
+const OPTIONS: &str =
+    "  --seed N       seed of all random numbers (default 0); the same seed gives the same figures
   --quick        a short run, to see that it works
   --json FILE    also write the figures to FILE, as one flat JSON object
   --help         this text";

@@ -128,6 +128,7 @@ fn cases<E: Float>() -> Vec<Case<E>> {
         any("permute", 3, Permute::to([2, 0, 1])),
         any("permute at random", 5, Permute::random(Key::new(1))),
         any("reverse", 3, Reverse),
+        any("rows as images and back", 4, sequential![Reshape::to([2, 1, 2]), Reshape::to([4])]),
         any("intensities", 3, Intensities::new(17)),
         any("inverse of a layer", 3, Invert(RealNvp::new(Made::new([8])))),
         Case {

@@ -10,6 +10,7 @@
 //! | [`ActNorm`] | shift and scale of each feature, started from data |
 //! | [`InvertibleLinear`] | a matrix by its triangular factors |
 //! | [`Permute`], [`Reverse`] | another order |
+//! | [`Reshape`] | rows to images, and images to rows |
 //! | [`Intensities`] | all numbers onto those of an image |
 //! | [`Invert`] | any of these the other way round |
 
@@ -28,6 +29,7 @@ mod made;
 mod order;
 mod permute;
 mod real_nvp;
+mod reshape;
 mod stack;
 mod transform;
 
@@ -43,5 +45,6 @@ pub use made::Made;
 pub use order::Order;
 pub use permute::{Permute, Reverse};
 pub use real_nvp::{Conditioner, RealNvp};
+pub use reshape::{Reshape, WithAxes};
 pub use stack::ReversibleChain;
 pub use transform::Transform;
