@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::kernels::parallel::{Rows, for_each};
+use crate::kernels::Real;
+use crate::kernels::dispatch::{Arch, Kernel, dispatch};
+use crate::kernels::parallel::for_each;
 pub use crate::kernels::staircase::Staircase;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
-
-/// Elements that one core takes at a time where rows are only copied or added.
-const CHUNK: usize = 1 << 16;
 
 #[derive(Debug)]
 struct MaskedLinear {
@@ -17,9 +16,28 @@ struct MaskedLinear {
     rows: usize,
 }
 
-impl MaskedLinear {
-    fn per_chunk(&self) -> usize {
-        (CHUNK / self.stairs.columns().max(1)).max(1)
+/// Adds the sums of consecutive columns.
+struct SumColumns<'a, T> {
+    g: &'a [T],
+    width: usize,
+    first: usize,
+    grad: &'a mut [T],
+}
+
+impl<T: Real> Kernel for SumColumns<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<A: Arch>(self) {
+        let mut blocks = self.g.chunks_exact(4 * self.width);
+        for rows in &mut blocks {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|index| &rows[index * self.width + self.first..]);
+            for ((((grad, &a), &b), &c), &d) in self.grad.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *grad += (a + b) + (c + d);
+            }
+        }
+        for row in blocks.remainder().chunks_exact(self.width) {
+            self.grad.iter_mut().zip(&row[self.first..]).for_each(|(grad, &g)| *grad += g);
+        }
     }
 }
 
@@ -29,14 +47,7 @@ impl<E: Float> Op<E> for MaskedLinear {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        let (x, w, bias) = (inputs[0], inputs[1], inputs[2]);
-        if out.is_empty() {
-            return;
-        }
-        for_each(Rows::new(&mut *out, bias.len()), self.per_chunk(), |_, rows| {
-            rows.into_inner().chunks_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
-        });
-        let outcome = self.stairs.product(self.rows, x, w, out);
+        let outcome = self.stairs.product(self.rows, inputs[0], inputs[1], inputs[2], out);
         debug_assert!(outcome.is_ok(), "{outcome:?}");
     }
 
@@ -55,19 +66,19 @@ impl<E: Float> Op<E> for MaskedLinear {
         if let Some(slot) = pass.grad(2) {
             let grad = slot.add();
             let width = grad.len();
+            if width == 0 {
+                return;
+            }
             // Each core sums columns of its own, so that no sum depends on who is first.
-            for_each(grad, 1024, |first, grad| {
-                for row in g.chunks(width) {
-                    grad.iter_mut().zip(&row[first..]).for_each(|(grad, &g)| *grad += g);
-                }
-            });
+            for_each(grad, 512, |first, grad| dispatch(SumColumns { g, width, first, grad }));
         }
     }
 }
 
 /// `y = x (W ∘ mask) + b`: `[…, rows]·[rows, columns] + [columns] → […, columns]`.
 ///
-/// What the mask forbids is neither multiplied nor read, and has a gradient of exactly zero.
+/// The kernel holds the numbers of `W` as [`Staircase::pack`] orders them, `[num_stored]`: about as many as the mask
+/// lets through. The few that are stored although it forbids them count as zero, and have a gradient of exactly zero.
 ///
 /// # Errors
 /// [`Error::Shape`] if an input does not fit the mask, or the error that an input carries.
@@ -77,8 +88,9 @@ impl<E: Float> Op<E> for MaskedLinear {
 /// use ed::ops::{Staircase, masked_linear};
 /// use ed::prelude::*;
 /// # fn main() -> Result<()> {
-/// let stairs = Staircase::new(2, vec![1, 2], 1).expect("stairs that go up").into();
-/// let (x, w) = (Var::from([1.0, 10.0]), Var::from([[1.0, 2.0], [100.0, 3.0]]));
+/// let stairs = std::sync::Arc::new(Staircase::new(2, vec![1, 2], 1).expect("stairs that go up"));
+/// let x = Var::from([1.0, 10.0]);
+/// let w = Var::from(stairs.pack(&[1.0, 2.0, 100.0, 3.0]).expect("two rows of two"));
 /// let y = masked_linear(x.value(), w.value(), Var::from([0.5, 0.0]).value(), &stairs)?;
 /// assert_eq!(y.as_slice()?, [1.5, 32.0]);
 /// # Ok(()) }
@@ -97,7 +109,7 @@ pub fn masked_linear<E: Float>(
         }
         Err(Error::Shape { op: "masked_linear", expected: format!("{expected:?} for the {what}"), got })
     };
-    fits(kernel, "kernel", &[rows, columns])?;
+    fits(kernel, "kernel", &[stairs.num_stored()])?;
     fits(bias, "bias", &[columns])?;
     let dims = *x.check()?.dims();
     let Some((_, front)) = dims.split_last().filter(|(last, _)| **last == rows) else {
@@ -123,8 +135,8 @@ mod tests {
             let rows = *reach.iter().max().unwrap_or(&0) + 1;
             let stairs = Arc::new(Staircase::new(rows, reach, segments).expect("the stairs go up"));
             let inputs = [
-                wave(&[2, 1, rows], 0.1, -1.0, 1.0),
-                wave(&[rows, stairs.columns()], 0.2, -1.0, 1.0),
+                wave(&[3, 2, rows], 0.1, -1.0, 1.0),
+                wave(&[stairs.num_stored()], 0.2, -1.0, 1.0),
                 wave(&[stairs.columns()], 0.3, -1.0, 1.0),
             ];
             let program = |x: &[Value<f64>]| Ok(weighted_sum(&masked_linear(&x[0], &x[1], &x[2], &stairs)?));
@@ -137,9 +149,9 @@ mod tests {
     fn refuses_inputs_that_do_not_fit_the_mask() {
         let stairs = Arc::new(Staircase::new(2, vec![1, 2, 2], 1).expect("the stairs go up"));
         let of = |dims: &[usize]| wave::<f64>(dims, 0.0, 0.0, 1.0);
-        assert!(masked_linear(&of(&[4, 3]), &of(&[2, 3]), &of(&[3]), &stairs).is_err());
-        assert!(masked_linear(&of(&[4, 2]), &of(&[3, 2]), &of(&[3]), &stairs).is_err());
-        assert!(masked_linear(&of(&[4, 2]), &of(&[2, 3]), &of(&[2]), &stairs).is_err());
-        assert!(masked_linear(&of(&[0, 2]), &of(&[2, 3]), &of(&[3]), &stairs).is_ok());
+        assert!(masked_linear(&of(&[4, 3]), &of(&[6]), &of(&[3]), &stairs).is_err());
+        assert!(masked_linear(&of(&[4, 2]), &of(&[2, 3]), &of(&[3]), &stairs).is_err());
+        assert!(masked_linear(&of(&[4, 2]), &of(&[6]), &of(&[2]), &stairs).is_err());
+        assert!(masked_linear(&of(&[0, 2]), &of(&[6]), &of(&[3]), &stairs).is_ok());
     }
 }

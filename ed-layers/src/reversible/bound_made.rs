@@ -117,7 +117,11 @@ impl<E: Float> BoundMade<E> {
     fn layer(&self, index: usize) -> Result<Layer<'_, E>> {
         let (kernel, bias) = &self.layers[index];
         let mask = &self.plan.masks[index];
-        let kernel: Rows<E> = Var::from_value(kernel.detach())?;
+        let matrix = mask.unpack(kernel.as_slice()?).ok_or_else(|| Error::Algorithm {
+            of: "Made",
+            why: format!("the kernel of layer {index} does not fit its mask"),
+        })?;
+        let kernel: Rows<E> = Var::from_vec(matrix, (mask.rows(), mask.columns()))?;
         Ok(Layer { mask, kernel: kernel.transpose(), bias: bias.as_slice()? })
     }
 

@@ -26,7 +26,8 @@ use crate::scope::Identity;
 /// first layer sees all of the context as well.
 ///
 /// The units are sorted by degree, so that every mask is a staircase, and the products leave out what it forbids.
-/// Parameters: `0/kernel`, `0/bias` and so on, a pair for each layer, with the positions in their order; `context/kernel`.
+/// Parameters: `0/kernel`, `0/bias` and so on, a pair for each layer, with the positions in their order, and
+/// `context/kernel`. Of a kernel there is what its mask lets through, as [`Staircase::pack`] orders it.
 ///
 /// # Source
 /// Germain et al. 2015, MADE: Masked Autoencoder for Distribution Estimation, section 3.
@@ -194,36 +195,29 @@ impl Made {
 }
 
 /// A parameter whose start may fail.
-fn param_or<E: Float>(
-    name: &str,
-    start: impl FnOnce() -> Result<Var<(usize, usize), E>>,
-) -> Result<Value<E>> {
+fn param_or<S: Shape, E: Float>(name: &str, start: impl FnOnce() -> Result<Var<S, E>>) -> Result<Value<E>> {
     let name = ed_core::trace::full_name(&name.to_string().into());
     let value = ed_core::params::any_param(&name, || Ok(start()?.into()))?;
-    let typed: Var<(usize, usize), E> = value.typed().map_err(|error| error.at_site(&name))?;
+    let typed: Var<S, E> = value.typed().map_err(|error| error.at_site(&name))?;
     Ok(typed.into_value())
 }
 
 /// Normal weights of variance `gain / inputs that the unit sees`; zeros without a key and where the mask forbids.
-fn starting_kernel<E: Float>(
-    mask: &Staircase,
-    gain: f64,
-    key: Option<rng::Key>,
-) -> Result<Var<(usize, usize), E>> {
+fn starting_kernel<E: Float>(mask: &Staircase, gain: f64, key: Option<rng::Key>) -> Result<Var<(usize,), E>> {
     let (rows, columns) = (mask.rows(), mask.columns());
-    let mut numbers = vec![E::ZERO; rows * columns];
+    let mut numbers = vec![E::ZERO; mask.num_stored()];
     if let Some(key) = key {
-        rng::fill_normal(key, &mut numbers);
+        let mut matrix = vec![E::ZERO; rows * columns];
+        rng::fill_normal(key, &mut matrix);
         let scales: Vec<E> =
             mask.reach().iter().map(|&seen| E::from_f64((gain / seen.max(1) as f64).sqrt())).collect();
-        for (row, numbers) in numbers.chunks_mut(columns).enumerate() {
-            for (column, x) in numbers.iter_mut().enumerate() {
-                let place = column % scales.len();
-                *x = if mask.sees(row, column) { *x * scales[place] } else { E::ZERO };
-            }
+        for row in matrix.chunks_mut(columns) {
+            row.iter_mut().enumerate().for_each(|(column, x)| *x *= scales[column % scales.len()]);
         }
+        numbers = mask.pack(&matrix).unwrap_or(numbers);
     }
-    Var::from_vec(numbers, (rows, columns))
+    let len = numbers.len();
+    Var::from_vec(numbers, (len,))
 }
 
 impl Layer for Made {
