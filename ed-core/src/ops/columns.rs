@@ -11,6 +11,32 @@ use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
 struct TakeColumns {
     places: Arc<[usize]>,
     width: usize,
+    order: Order,
+}
+
+/// What is known of the places.
+#[derive(Debug)]
+enum Order {
+    /// All columns, the last one first.
+    Reversed,
+    /// All columns; where each of them went.
+    Permuted(Vec<usize>),
+    /// Some columns, maybe several times.
+    Any,
+}
+
+impl Order {
+    fn of(places: &[usize], width: usize) -> Order {
+        if places.len() != width {
+            return Order::Any;
+        }
+        if places.iter().rev().copied().eq(0..width) {
+            return Order::Reversed;
+        }
+        let mut back = vec![width; width];
+        places.iter().enumerate().for_each(|(to, &from)| back[from] = to);
+        if back.contains(&width) { Order::Any } else { Order::Permuted(back) }
+    }
 }
 
 impl<E: Float> Op<E> for TakeColumns {
@@ -27,7 +53,10 @@ impl<E: Float> Op<E> for TakeColumns {
         for_each(parts, (CHUNK / taken).max(1), |_, (out, x)| {
             let rows = out.into_inner().chunks_mut(taken).zip(x.into_inner().chunks(self.width));
             for (out, x) in rows {
-                out.iter_mut().zip(&*self.places).for_each(|(out, &place)| *out = x[place]);
+                match self.order {
+                    Order::Reversed => out.iter_mut().zip(x.iter().rev()).for_each(|(out, &x)| *out = x),
+                    _ => out.iter_mut().zip(&*self.places).for_each(|(out, &place)| *out = x[place]),
+                }
             }
         });
     }
@@ -35,17 +64,29 @@ impl<E: Float> Op<E> for TakeColumns {
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let (g, taken) = (pass.grad_out, self.places.len());
         let Some(slot) = pass.grad(0) else { return };
-        let grad = slot.add();
+        let fresh = slot.is_fresh() && !matches!(self.order, Order::Any);
+        let grad = if fresh { slot.raw() } else { slot.add() };
         if g.is_empty() {
             return;
         }
+        let put = |grad: &mut E, g: E| *grad = if fresh { g } else { *grad + g };
         for_each(
             (Rows::new(grad, self.width), Rows::new(g, taken)),
             (CHUNK / taken).max(1),
             |_, (grad, g)| {
                 let rows = grad.into_inner().chunks_mut(self.width).zip(g.into_inner().chunks(taken));
                 for (grad, g) in rows {
-                    g.iter().zip(&*self.places).for_each(|(&g, &place)| grad[place] += g);
+                    match &self.order {
+                        Order::Reversed => {
+                            grad.iter_mut().zip(g.iter().rev()).for_each(|(grad, &g)| put(grad, g));
+                        }
+                        Order::Permuted(back) => {
+                            grad.iter_mut().zip(back).for_each(|(grad, &from)| put(grad, g[from]));
+                        }
+                        Order::Any => {
+                            g.iter().zip(&*self.places).for_each(|(&g, &place)| grad[place] += g);
+                        }
+                    }
                 }
             },
         );
@@ -81,7 +122,8 @@ pub fn take_columns<E: Float>(x: &Value<E>, places: &Arc<[usize]>) -> Result<Val
         return Err(Error::Value { of: "take_columns", must_be: "a place on the last axis", got });
     }
     let dims = front.with_last(places.len());
-    Ok(apply(TakeColumns { places: places.clone(), width }, &[x], dims))
+    let order = Order::of(places, width);
+    Ok(apply(TakeColumns { places: places.clone(), width, order }, &[x], dims))
 }
 
 #[derive(Debug)]
@@ -139,15 +181,22 @@ pub fn join_columns<E: Float>(a: &Value<E>, b: &Value<E>) -> Result<Value<E>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::elementwise as ew;
     use crate::ops::test_gradients::{assert_slopes, wave, weighted_sum};
 
     #[test]
     fn gradients_are_the_slopes() {
         let inputs = [wave(&[2, 3, 4], 0.1, -1.0, 1.0), wave(&[2, 3, 2], 0.2, -1.0, 1.0)];
-        let places: Arc<[usize]> = [5, 0, 0, 3].into();
-        let program =
-            |x: &[Value<f64>]| Ok(weighted_sum(&take_columns(&join_columns(&x[0], &x[1])?, &places)?));
-        assert_slopes(program, &inputs, 1e-8);
+        for places in [&[5, 0, 0, 3][..], &[5, 4, 3, 2, 1, 0], &[2, 0, 5, 1, 3, 4], &[2, 0, 5, 1, 3, 3]] {
+            let places: Arc<[usize]> = places.into();
+            let program = |x: &[Value<f64>]| {
+                let joined = join_columns(&x[0], &x[1])?;
+                // Used twice: the second gradient is added to the first.
+                let (once, twice) = (take_columns(&joined, &places)?, take_columns(&joined, &places)?);
+                Ok(weighted_sum(&ew::mul(&once, &twice)))
+            };
+            assert_slopes(program, &inputs, 1e-8);
+        }
     }
 
     #[test]

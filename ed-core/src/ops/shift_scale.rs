@@ -66,6 +66,9 @@ impl<T: Real> Kernel for ForwardRows<'_, T> {
     }
 }
 
+/// Numbers of a row that are handled together: what is computed once for them stays in the level-1 cache.
+const TILE: usize = 256;
+
 struct BackwardRows<'a, T> {
     of: &'a ShiftScale,
     params: &'a [T],
@@ -74,43 +77,58 @@ struct BackwardRows<'a, T> {
     grad_out: &'a [T],
     grad_x: Option<&'a mut [T]>,
     grad_params: Option<&'a mut [T]>,
+    /// Whether the gradients by `x` and by the parameters are written, not added to.
+    fresh: [bool; 2],
+}
+
+/// Writes terms to a gradient, or adds them.
+#[inline(always)]
+fn put<T: Real>(grad: &mut [T], fresh: bool, terms: impl Iterator<Item = T>) {
+    let pairs = grad.iter_mut().zip(terms);
+    if fresh {
+        pairs.for_each(|(grad, term)| *grad = term);
+    } else {
+        pairs.for_each(|(grad, term)| *grad += term);
+    }
 }
 
 impl<T: Real> Kernel for BackwardRows<'_, T> {
     type Out = ();
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(mut self) {
         let bound = T::from_f64(LOG_SCALE_BOUND);
         let width = self.of.width;
         let forward = self.of.direction == Direction::Forward;
-        let factor = |raw| {
-            let s = squash(raw, bound).0;
-            math::exp::<A, T>(if forward { s } else { -s })
-        };
-        let rows = || self.grad_out.chunks(width).zip(self.params.chunks(2 * width));
-        if let Some(grad_x) = self.grad_x {
-            for (grad, (g, params)) in grad_x.chunks_mut(width).zip(rows()) {
-                for ((grad, &g), &raw) in grad.iter_mut().zip(g).zip(&params[width..]) {
-                    *grad += g * factor(raw);
+        let mut factors = [T::ZERO; TILE];
+        for row in 0..self.grad_out.len() / width {
+            for first in (0..width).step_by(TILE) {
+                let len = (width - first).min(TILE);
+                let (place, of_params) = (row * width + first, row * 2 * width + first);
+                let g = &self.grad_out[place..][..len];
+                let raw = &self.params[of_params + width..][..len];
+                let factors = &mut factors[..len];
+                for (factor, &raw) in factors.iter_mut().zip(raw) {
+                    let s = squash(raw, bound).0;
+                    *factor = math::exp::<A, T>(if forward { s } else { -s });
                 }
-            }
-        }
-        if let Some(grad_params) = self.grad_params {
-            let points = self.x.chunks(width).zip(self.out.chunks(width));
-            for ((grad, (g, params)), (x, out)) in grad_params.chunks_mut(2 * width).zip(rows()).zip(points) {
-                let (by_shift, by_raw) = grad.split_at_mut(width);
-                let slots = by_shift.iter_mut().zip(by_raw);
-                for (((by_shift, by_raw), (&g, &raw)), (&x, &out)) in
-                    slots.zip(g.iter().zip(&params[width..])).zip(x.iter().zip(out))
-                {
-                    let (s, slope) = squash(raw, bound);
-                    if forward {
-                        *by_shift += g;
-                        *by_raw += g * x * math::exp::<A, T>(s) * slope;
-                    } else {
-                        *by_shift += -g * math::exp::<A, T>(-s);
-                        *by_raw += -g * out * slope;
-                    }
+                let scaled = g.iter().zip(&*factors).map(|(&g, &factor)| g * factor);
+                if let Some(grad) = &mut self.grad_x {
+                    put(&mut grad[place..][..len], self.fresh[0], scaled.clone());
+                }
+                let Some(grad) = &mut self.grad_params else { continue };
+                let (by_shift, by_raw) = grad[of_params..][..width + len].split_at_mut(width);
+                let by_shift = &mut by_shift[..len];
+                let slopes = raw.iter().map(|&raw| squash(raw, bound).1);
+                if forward {
+                    put(by_shift, self.fresh[1], g.iter().copied());
+                    let x = &self.x[place..][..len];
+                    let terms = scaled.zip(x).zip(slopes).map(|((g, &x), slope)| g * x * slope);
+                    put(by_raw, self.fresh[1], terms);
+                } else {
+                    put(by_shift, self.fresh[1], scaled.map(|g| -g));
+                    let out = &self.out[place..][..len];
+                    let terms = g.iter().zip(out).zip(slopes).map(|((&g, &out), slope)| -g * out * slope);
+                    put(by_raw, self.fresh[1], terms);
                 }
             }
         }
@@ -141,9 +159,12 @@ impl<E: Float> Op<E> for ShiftScale {
             return;
         }
         let mut slots = pass.grads();
-        let mut next = || slots.next().flatten().map(|slot| slot.add());
-        let (grad_x, grad_params) = (next(), next());
-        let width = self.width;
+        let mut next = || match slots.next().flatten() {
+            Some(slot) => (slot.is_fresh(), Some(slot.raw())),
+            None => (true, None),
+        };
+        let ((fresh_x, grad_x), (fresh_params, grad_params)) = (next(), next());
+        let (width, fresh) = (self.width, [fresh_x, fresh_params]);
         let given = Rows::new(params, 2 * width);
         let grads = (grad_x.map(|x| Rows::new(x, width)), grad_params.map(|x| Rows::new(x, 2 * width)));
         let (points, grad_rows) = ((Rows::new(x, width), Rows::new(out, width)), Rows::new(g, width));
@@ -157,6 +178,7 @@ impl<E: Float> Op<E> for ShiftScale {
                 grad_out: g.into_inner(),
                 grad_x: grad_x.map(Rows::into_inner),
                 grad_params: grad_params.map(Rows::into_inner),
+                fresh,
             });
         });
     }
@@ -296,8 +318,10 @@ pub fn shift_scale<E: Float>(
         let expected = format!("{dims} with the last size doubled");
         return Err(Error::Shape { op: "shift_scale", expected, got });
     };
-    let y = apply(ShiftScale { width, direction }, &[x, params], dims);
-    Ok((y, apply(LogScales { width, direction }, &[params], front)))
+    // The map is the last on a tape and so the first on the way back: it writes the gradient by all parameters, and the
+    // log-determinant adds to half of it.
+    let log_det = apply(LogScales { width, direction }, &[params], front);
+    Ok((apply(ShiftScale { width, direction }, &[x, params], dims), log_det))
 }
 
 #[cfg(test)]
@@ -308,14 +332,21 @@ mod tests {
 
     #[test]
     fn gradients_are_the_slopes_in_both_directions() {
-        let inputs = [wave(&[3, 13], 0.1, -1.0, 1.0), wave(&[3, 26], 0.2, -9.0, 3.0)];
-        for direction in [Direction::Forward, Direction::Inverse] {
-            let program = |x: &[Value<f64>]| {
-                let (y, log_det) = shift_scale(&x[0], &x[1], direction)?;
-                let y = ew::scale(&weighted_sum(&y), 1e-2);
-                Ok(ew::add(&y, &weighted_sum(&log_det)))
-            };
-            assert_slopes(program, &inputs, 1e-6);
+        for (direction, more) in
+            [Direction::Forward, Direction::Inverse].map(|d| [(d, false), (d, true)]).concat()
+        {
+            for width in [13, TILE + 3] {
+                let inputs = [wave(&[2, width], 0.1, -1.0, 1.0), wave(&[2, 2 * width], 0.2, -9.0, 3.0)];
+                let program = |x: &[Value<f64>]| {
+                    let (y, log_det) = shift_scale(&x[0], &x[1], direction)?;
+                    let y = ew::scale(&weighted_sum(&y), 1e-2);
+                    let sum = ew::add(&y, &weighted_sum(&log_det));
+                    // Gradients that are there already are added to.
+                    let others = ew::add(&weighted_sum(&x[0]), &weighted_sum(&x[1]));
+                    Ok(if more { ew::add(&sum, &others) } else { sum })
+                };
+                assert_slopes(program, &inputs, 1e-6);
+            }
         }
     }
 
