@@ -13,7 +13,8 @@
 //! - [`attention`]: attention over sequences.
 //! - [`conv`]: convolutions; [`pool`]: maxima and means under a window.
 //! - [`staircase`]: products with masked matrices that skip what the mask forbids.
-//! - [`covariance`]: matrices of stationary covariance functions; [`whiten`](mod@whiten): rows times an inverse factor.
+//! - [`covariance`]: matrices of stationary covariance functions; [`whiten`](mod@whiten): rows times an inverse factor;
+//!   [`marginals`]: the variances from them.
 //! - [`fused`]: divergences with their gradients in one pass.
 //! - [`recurrent`]: recurrent networks over sequences.
 //! - [`optim`]: optimiser steps.
@@ -29,6 +30,7 @@ pub mod dispatch;
 pub mod float;
 pub mod fused;
 pub mod linalg;
+pub mod marginals;
 pub mod math;
 pub mod matmul;
 pub mod optim;
@@ -39,6 +41,7 @@ pub mod reduce;
 pub mod rng;
 pub mod sampling;
 pub mod special;
+mod square;
 pub mod staircase;
 pub mod whiten;
 

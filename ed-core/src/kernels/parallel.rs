@@ -160,6 +160,25 @@ pub fn map_reduce<S: Split, R: Send>(
     halve(parts, 0, chunk, rayon::current_num_threads() > 1, &f, &combine)
 }
 
+/// Runs both, on two cores if `several`.
+pub fn join<A: Send, B: Send>(
+    several: bool,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if !several {
+        return (a(), b());
+    }
+    let level = dispatch::level();
+    rayon::join(|| dispatch::with_level(level, a), || dispatch::with_level(level, b))
+}
+
+/// Runs `f` on a thread of the pool: where many parallel loops follow each other, each of them starts sooner there.
+pub fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    let level = dispatch::level();
+    rayon::scope(|_| dispatch::with_level(level, f))
+}
+
 fn halve<S: Split, R: Send>(
     parts: S,
     start: usize,

@@ -5,19 +5,12 @@ use std::rc::Rc;
 
 use crate::error::{Error, Result};
 pub use crate::kernels::covariance::Profile;
-use crate::kernels::covariance::Stationary;
-use crate::kernels::linalg::{LinalgError, Transpose};
-use crate::kernels::{matmul::matmul, reduce, whiten as kernel};
+use crate::kernels::covariance::{Matrix, PointGradients, Stationary};
+use crate::kernels::linalg::LinalgError;
+use crate::kernels::marginals::{MarginalGradients, MarginalVariances};
+use crate::kernels::whiten::{self as kernel, WhitenGradients, Whitened};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Buffer, Dims, Float, GradSlot, Keep, Op, Value};
-
-/// Adds numbers to a gradient, or writes them if it is fresh.
-fn accumulate<E: Float>(slot: GradSlot<'_, E>, terms: &[E]) {
-    match slot.is_fresh() {
-        true => slot.raw().copy_from_slice(terms),
-        false => slot.raw().iter_mut().zip(terms).for_each(|(grad, &term)| *grad += term),
-    }
-}
 
 /// The matrix of a stationary covariance function; inputs: `x`, `z` unless it is `x`, the lengthscale, the variance, and
 /// the mixture parameter of a rational quadratic.
@@ -57,26 +50,20 @@ impl<E: Float> Op<E> for Covariance {
     fn forward(&self, inputs: &[&[E]], out: &mut [E], mut keep: Keep<'_, E>) {
         // The slope of the exponentiated quadratic follows from its value.
         let keeps = keep.wants_any() && self.profile != Profile::ExponentiatedQuadratic;
-        let squares = keeps.then(|| {
-            let saved = keep.saved();
-            saved.resize(out.len(), E::ZERO);
-            saved.as_mut_slice()
-        });
-        self.stationary(inputs).forward(out, squares);
+        let squares = keeps.then(|| keep.saved_scratch(out.len()));
+        let stationary = self.stationary(inputs);
+        stationary.forward(out, squares, &mut Buffer::scratch(stationary.forward_memory()));
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let [lengthscale, variance, alpha] = self.places();
-        let (inputs, out, saved, grad_out) = (pass.inputs, pass.out, pass.saved, pass.grad_out);
+        let stationary = self.stationary(pass.inputs);
+        let matrix = Matrix { out: pass.out, squares: pass.saved, grad: pass.grad_out };
         let mut slots = pass.grads().collect::<Vec<_>>();
-        let wants = [slots[0].is_some(), self.with_z && slots[1].is_some()];
-        let found = self.stationary(inputs).backward(out, saved, grad_out, wants);
-        for (place, gradient) in [(0, found.x), (1, found.z)] {
-            let Some(gradient) = gradient else { continue };
-            if let Some(slot) = slots[place].take() {
-                accumulate(slot, &gradient);
-            }
-        }
+        let mut points = |place: usize| slots[place].take().map(GradSlot::gradient);
+        let points = PointGradients { x: points(0), z: if self.with_z { points(1) } else { None } };
+        let mut memory = Buffer::scratch(stationary.backward_memory());
+        let found = stationary.backward(matrix, points, &mut memory);
         if let Some(slot) = slots[lengthscale].take() {
             match slot.add() {
                 [grad] => *grad += E::from_f64(found.lengthscale.iter().sum()),
@@ -163,38 +150,27 @@ impl<E: Float> Op<E> for Whiten {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], mut keep: Keep<'_, E>) {
-        let jitter = E::from_f64(self.jitter);
-        let run = |factor: &mut [E], out: &mut [E]| {
-            let outcome = kernel::whiten(self.order, inputs[0], jitter, inputs[1], factor, out);
-            if let Err(LinalgError::NotPositiveDefinite { minor, .. }) = outcome {
-                self.failed.set(minor);
-                // On a tape that runs again: NaN turns the point down.
-                out.fill(E::NAN);
-            }
-        };
-        if keep.wants_any() {
-            let saved = keep.saved();
-            saved.resize(inputs[0].len(), E::ZERO);
-            run(saved, out);
-        } else {
-            run(&mut Buffer::scratch(inputs[0].len()), out);
+        let (k_zz, jitter) = (inputs[0], E::from_f64(self.jitter));
+        let mut factor = Buffer::scratch(k_zz.len());
+        let inverse = if keep.wants_any() { Some(keep.saved_scratch(k_zz.len())) } else { None };
+        let target = Whitened { a: &mut *out, factor: &mut factor, inverse };
+        let outcome = kernel::whiten(self.order, (k_zz, jitter), inputs[1], target);
+        if let Err(LinalgError::NotPositiveDefinite { minor, .. }) = outcome {
+            self.failed.set(minor);
+            // On a tape that runs again: NaN turns the point down.
+            out.fill(E::NAN);
         }
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
-        let (factor, sides) = (pass.saved, (pass.out, pass.grad_out));
-        let [mut of_zz, mut of_xz] = [Buffer::scratch(factor.len()), Buffer::scratch(pass.out.len())];
+        let (inverse, sides) = (pass.saved, (pass.out, pass.grad_out));
+        let mut memory: [Buffer<E>; 2] = [Buffer::scratch(inverse.len()), Buffer::scratch(inverse.len())];
+        let [first, second] = &mut memory;
         let mut slots = pass.grads();
-        let (zz, xz) = (slots.next().flatten(), slots.next().flatten());
-        let by_zz = zz.is_some().then_some(&mut *of_zz);
-        let by_xz = xz.is_some().then_some(&mut *of_xz);
-        let outcome = kernel::whiten_backward(self.order, factor, sides, by_zz, by_xz);
+        let k_zz = slots.next().flatten().map(|slot| (slot.gradient(), [&mut **first, &mut **second]));
+        let k_xz = slots.next().flatten().map(GradSlot::gradient);
+        let outcome = kernel::whiten_backward(self.order, inverse, sides, WhitenGradients { k_zz, k_xz });
         debug_assert!(outcome.is_ok(), "{outcome:?}");
-        for (slot, terms) in [(zz, of_zz), (xz, of_xz)] {
-            if let Some(slot) = slot {
-                accumulate(slot, &terms);
-            }
-        }
     }
 }
 
@@ -231,18 +207,11 @@ struct MarginalVariance {
 }
 
 impl MarginalVariance {
-    /// What the inducing outputs leave open at each point, not below 0.
-    fn residual<E: Float>(&self, a: &[E], k: &[E]) -> impl Iterator<Item = E> {
-        let residual = |(row, &k): (&[E], &E)| {
-            let residual = k - reduce::sum_sq(row);
-            if residual < E::ZERO { E::ZERO } else { residual }
-        };
-        a.chunks_exact(self.order).zip(k).map(residual)
+    fn kernel<'a, E: Float>(&self, inputs: &[&'a [E]]) -> Option<MarginalVariances<'a, E>> {
+        let &Self { order, units } = self;
+        let &[a, w, k] = inputs else { return None };
+        (units > 0).then_some(MarginalVariances { order, units, a, w, k })
     }
-}
-
-fn fits(outcome: Result<(), LinalgError>) {
-    debug_assert!(outcome.is_ok(), "{outcome:?}");
 }
 
 impl<E: Float> Op<E> for MarginalVariance {
@@ -251,57 +220,18 @@ impl<E: Float> Op<E> for MarginalVariance {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        let &[a, w, k] = inputs else { return };
-        let squares: Buffer<E> = squared(a);
-        let sizes = [k.len(), self.order, self.units];
-        let sides = ((&*squares, Transpose::No), (w, Transpose::No));
-        fits(matmul(sizes, E::ONE, sides.0, sides.1, E::ZERO, out));
-        for (row, residual) in out.chunks_exact_mut(self.units.max(1)).zip(self.residual(a, k)) {
-            row.iter_mut().for_each(|out| *out += residual);
+        if let Some(kernel) = self.kernel(inputs) {
+            kernel.forward(out);
         }
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
-        let (grad_out, &Self { order, units }) = (pass.grad_out, self);
-        let &[a, w, k] = pass.inputs else { return };
-        let rows = k.len();
-        // The gradient by what is left open, where it is not cut off at 0.
-        let by_rest: Vec<E> = grad_out
-            .chunks_exact(units.max(1))
-            .zip(self.residual(a, k))
-            .map(|(g, rest)| if rest > E::ZERO { reduce::sum(g) } else { E::ZERO })
-            .collect();
-        if let Some(slot) = pass.grad(0) {
-            let mut weights = Buffer::scratch(rows * order);
-            let sides = ((grad_out, Transpose::No), (w, Transpose::Yes));
-            fits(matmul([rows, units, order], E::TWO, sides.0, sides.1, E::ZERO, &mut weights));
-            let fresh = slot.is_fresh();
-            let lines = slot.raw().chunks_exact_mut(order).zip(a.chunks_exact(order));
-            for ((grad, a), (weights, &rest)) in lines.zip(weights.chunks_exact(order).zip(&by_rest)) {
-                let terms = a.iter().zip(weights).map(|(&a, &weight)| a * (weight - E::TWO * rest));
-                let pairs = grad.iter_mut().zip(terms);
-                match fresh {
-                    true => pairs.for_each(|(grad, term)| *grad = term),
-                    false => pairs.for_each(|(grad, term)| *grad += term),
-                }
-            }
-        }
-        if let Some(slot) = pass.grad(1) {
-            let squares: Buffer<E> = squared(a);
-            let beta = if slot.is_fresh() { E::ZERO } else { E::ONE };
-            let sides = ((&*squares, Transpose::Yes), (grad_out, Transpose::No));
-            fits(matmul([order, rows, units], E::ONE, sides.0, sides.1, beta, slot.raw()));
-        }
-        if let Some(slot) = pass.grad(2) {
-            accumulate(slot, &by_rest);
-        }
+        let Some(kernel) = self.kernel(pass.inputs) else { return };
+        let grad_out = pass.grad_out;
+        let mut slots = pass.grads().map(|slot| slot.map(GradSlot::gradient));
+        let mut next = || slots.next().flatten();
+        kernel.backward(grad_out, MarginalGradients { a: next(), w: next(), k: next() });
     }
-}
-
-fn squared<E: Float>(a: &[E]) -> Buffer<E> {
-    let mut squares = Buffer::scratch(a.len());
-    squares.iter_mut().zip(a).for_each(|(square, &a)| *square = a * a);
-    squares
 }
 
 /// The variances of a Gaussian process's outputs, `[N, units]`, from `A` of [`whiten`], `[N, M]`, the variances of the

@@ -80,9 +80,9 @@ impl Prior for EmpiricalBayesPrior {
         Ok(Law::Other(in_sizes_of(self, weight)?))
     }
 
-    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &AnyVar) -> Option<Result<AnyVar>> {
+    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &dyn Fn() -> AnyVar) -> Option<Result<AnyVar>> {
         let (a, b) = (self.concentration, self.scale);
-        divergence!(loc, scale, |mu, sigma| {
+        divergence!(loc, scale(), |mu, sigma| {
             let n = mu.len() as f64;
             let spread = (sigma.square() + (mu - self.loc).square()).sum();
             let variance = (&spread + 2.0 * b) * (1.0 / (n + 2.0 * a + 2.0));

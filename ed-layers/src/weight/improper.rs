@@ -41,9 +41,9 @@ impl Prior for LogUniformPrior {
         Ok(Law::Other(in_sizes_of(self, weight)?))
     }
 
-    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &AnyVar) -> Option<Result<AnyVar>> {
+    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &dyn Fn() -> AnyVar) -> Option<Result<AnyVar>> {
         let (k1, k2, k3) = (0.63576, 1.8732, 1.48695);
-        divergence!(loc, scale, |mu, sigma| {
+        divergence!(loc, scale(), |mu, sigma| {
             let log_alpha = log_alpha(&mu, &sigma);
             let kept = (&log_alpha * k3 + k2).sigmoid() * k1;
             ((-log_alpha).softplus() * 0.5 - kept + k1).sum()
@@ -123,9 +123,9 @@ impl Prior for UniformPrior {
         Ok(Law::Other(in_sizes_of(self, weight)?))
     }
 
-    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &AnyVar) -> Option<Result<AnyVar>> {
+    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &dyn Fn() -> AnyVar) -> Option<Result<AnyVar>> {
         let half_ln_2pi_e = 0.5 * (std::f64::consts::TAU.ln() + 1.0);
-        divergence!(loc, scale, |_mu, sigma| -(sigma.ln() + half_ln_2pi_e).sum())
+        divergence!(loc, scale(), |_mu, sigma| -(sigma.ln() + half_ln_2pi_e).sum())
     }
 }
 
@@ -135,8 +135,8 @@ impl Prior for TiedMeanPrior {
         UniformPrior.law(weight)
     }
 
-    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &AnyVar) -> Option<Result<AnyVar>> {
-        divergence!(loc, scale, |_mu, sigma| {
+    fn kl(&self, _: &WeightSite, loc: &AnyVar, scale: &dyn Fn() -> AnyVar) -> Option<Result<AnyVar>> {
+        divergence!(loc, scale(), |_mu, sigma| {
             let ratio = sigma * (1.0 / self.scale);
             (ratio.square() * 0.5 - ratio.ln() - 0.5).sum()
         })

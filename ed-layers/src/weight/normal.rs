@@ -376,8 +376,8 @@ impl<K: Shape, E: Float> Normals<K, E> {
     /// The divergence that the prior states itself.
     fn stated_kl(&self) -> Result<Option<AnyVar>> {
         let [loc, raw_scale] = self.params()?;
-        let any = |value: &Value<E>| E::into_any(value.clone());
-        self.prior.kl(&self.site, &any(loc), &any(&normal_raw_scale(raw_scale))).transpose()
+        let scale = || E::into_any(normal_raw_scale(raw_scale));
+        self.prior.kl(&self.site, &E::into_any(loc.clone()), &scale).transpose()
     }
 
     fn normal(&self) -> Result<Normal<K, E>> {

@@ -60,8 +60,8 @@ pub trait Prior: Debug + Send + Sync {
     fn law(&self, weight: &WeightSite) -> Result<Law>;
 
     /// The divergence of independent normals from this prior in nats, summed, where it is not that of [`Prior::law`] in
-    /// closed form or by a draw.
-    fn kl(&self, weight: &WeightSite, loc: &AnyVar, scale: &AnyVar) -> Option<Result<AnyVar>> {
+    /// closed form or by a draw. The standard deviations are made when they are asked for.
+    fn kl(&self, weight: &WeightSite, loc: &AnyVar, scale: &dyn Fn() -> AnyVar) -> Option<Result<AnyVar>> {
         let _ = (weight, loc, scale);
         None
     }
