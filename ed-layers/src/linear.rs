@@ -1,7 +1,7 @@
 //! [`Linear`]: a geometry, an estimator for its kernel, a bias and an activation.
 
 use dfdx::shapes::Shape;
-use ed_core::ops::add_channels;
+use ed_core::ops::{add_channels, add_channels_relu};
 use ed_core::params::any_param;
 use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::trace::full_name;
@@ -179,11 +179,11 @@ impl<G, W: Estimator> Linear<G, W> {
         G: Geometry<S>,
     {
         let y = W::apply(&pass.kernel, &self.geometry, x)?;
-        let y = match &pass.bias {
-            None => y,
-            Some(bias) => Var::from_value(add_channels(y.value(), bias)?)?,
-        };
-        self.activation.of(&y)
+        match (&pass.bias, self.activation) {
+            (None, activation) => activation.of(&y),
+            (Some(bias), Activation::Relu) => Var::from_value(add_channels_relu(y.value(), bias)?),
+            (Some(bias), activation) => activation.of(&Var::from_value(add_channels(y.value(), bias)?)?),
+        }
     }
 }
 

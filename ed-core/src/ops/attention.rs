@@ -49,7 +49,7 @@ impl<E: Float> Op<E> for Attention {
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let passed = Passed { packed: pass.inputs[0], kept: pass.saved, grad_out: pass.grad_out };
         if let Some(slot) = pass.grad(0) {
-            fits(kernel::backward(self.sizes, self.pattern, passed, slot.add()));
+            fits(kernel::backward(self.sizes, self.pattern, passed, slot.gradient()));
         }
     }
 }

@@ -8,7 +8,9 @@ use std::marker::PhantomData;
 use super::elementwise::{Add, Mul};
 use super::loops::BinaryFn;
 use crate::error::{Error, Result};
+use crate::kernels::Real;
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
+use crate::kernels::fused::Gradient;
 use crate::kernels::parallel::{CHUNK, Rows, for_each, map_reduce};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Float, GradSlot, Keep, Op, Value};
@@ -28,45 +30,34 @@ impl<F: BinaryFn> Channels<F> {
         (CHUNK / self.channels).max(1)
     }
 
-    fn grad_x<E: Float>(&self, v: &[E], x: &[E], grad_out: &[E], slot: GradSlot<'_, E>) {
-        let fresh = slot.is_fresh();
-        let rows = |slice| Rows::new(slice, self.channels);
-        let parts = (Rows::new(slot.raw(), self.channels), rows(x), rows(grad_out));
-        for_each(parts, self.chunk(), |first_row, (grad, x, grad_out)| {
-            let (grad, x, grad_out) = (grad.into_inner(), x.into_inner(), grad_out.into_inner());
-            dispatch(GradX { of: self, first_row, x, v, grad_out, grad, fresh });
-        });
-    }
-
-    fn grad_v<E: Float>(&self, v: &[E], x: &[E], grad_out: &[E], grad: &mut [E]) {
-        let group = self.per_group * self.channels;
-        if group == 0 {
-            return;
-        }
-        let parts = (
-            Rows::new(grad, self.channels),
-            Rows::new(v, self.channels),
-            Rows::new(x, group),
-            Rows::new(grad_out, group),
-        );
-        for_each(parts, (CHUNK / group).max(1), |_, (grad, v, x, grad_out)| {
-            let (grad, v, x, grad_out) =
-                (grad.into_inner(), v.into_inner(), x.into_inner(), grad_out.into_inner());
-            let groups = grad.chunks_mut(self.channels).zip(v.chunks(self.channels));
-            for ((grad, v), (x, g)) in groups.zip(x.chunks(group).zip(grad_out.chunks(group))) {
-                let rows = (Rows::new(x, self.channels), Rows::new(g, self.channels));
+    /// Adds to the gradients that are wanted, in one pass over the rows.
+    fn grads<E: Float>(&self, [x, v, g]: [&[E]; 3], by_x: Option<Gradient<'_, E>>, by_v: Option<&mut [E]>) {
+        let (channels, group) = (self.channels, self.per_group * self.channels);
+        let fresh = by_x.as_ref().is_none_or(|grad| grad.fresh);
+        let by_x = by_x.map(|grad| Rows::new(grad.values, group));
+        let by_v = by_v.map(|grad| Rows::new(grad, channels));
+        let parts = (Rows::new(v, channels), Rows::new(x, group), Rows::new(g, group), by_x, by_v);
+        for_each(parts, (CHUNK / group).max(1), |_, (v, x, g, by_x, by_v)| {
+            let (mut by_x, mut by_v) = (by_x.map(Rows::into_inner), by_v.map(Rows::into_inner));
+            let groups = x.into_inner().chunks(group).zip(g.into_inner().chunks(group));
+            for (index, (v, (x, g))) in v.into_inner().chunks(channels).zip(groups).enumerate() {
+                let grad = by_x.as_mut().map(|grad| Rows::new(&mut grad[index * group..][..group], channels));
+                let columns = if by_v.is_some() { channels } else { 0 };
                 let sums = map_reduce(
-                    rows,
+                    (Rows::new(x, channels), Rows::new(g, channels), grad),
                     self.chunk(),
-                    |_, (x, grad_out)| {
-                        let (x, grad_out) = (x.into_inner(), grad_out.into_inner());
-                        let mut sums = vec![E::ZERO; self.channels];
-                        dispatch(Sums { f: self.f, x, v, grad_out, sums: &mut sums });
+                    |_, (x, g, grad)| {
+                        let (x, g, grad) = (x.into_inner(), g.into_inner(), grad.map(Rows::into_inner));
+                        let mut sums = vec![E::ZERO; columns];
+                        dispatch(Grads { f: self.f, x, v, g, grad, fresh, sums: &mut sums });
                         sums
                     },
                     add_rows,
                 );
-                grad.iter_mut().zip(sums).for_each(|(grad, sum)| *grad += sum);
+                if let Some(grad) = &mut by_v {
+                    let grad = grad[index * channels..].iter_mut();
+                    grad.zip(sums).for_each(|(grad, sum)| *grad += sum);
+                }
             }
         });
     }
@@ -103,59 +94,39 @@ impl<F: BinaryFn, E: Float> Kernel for Forward<'_, F, E> {
     }
 }
 
-struct GradX<'a, F, E> {
-    of: &'a Channels<F>,
-    first_row: usize,
-    x: &'a [E],
-    v: &'a [E],
-    grad_out: &'a [E],
-    grad: &'a mut [E],
-    fresh: bool,
-}
-
-impl<F: BinaryFn, E: Float> Kernel for GradX<'_, F, E> {
-    type Out = ();
-
-    #[inline(always)]
-    fn run<A: Arch>(self) {
-        let channels = self.of.channels;
-        for (row, grad) in self.grad.chunks_exact_mut(channels).enumerate() {
-            let group = (self.first_row + row) / self.of.per_group;
-            let v = &self.v[group * channels..][..channels];
-            let (x, g) =
-                (&self.x[row * channels..][..channels], &self.grad_out[row * channels..][..channels]);
-            let term = |c: usize| g[c] * F::df::<A, E>(x[c], v[c], F::f::<A, E>(x[c], v[c])).0;
-            if self.fresh {
-                for c in 0..channels {
-                    grad[c] = term(c);
-                }
-            } else {
-                for c in 0..channels {
-                    grad[c] += term(c);
-                }
-            }
-        }
-    }
-}
-
-struct Sums<'a, F, E> {
+struct Grads<'a, F, E> {
     f: PhantomData<F>,
     x: &'a [E],
+    /// The parameters of all the rows.
     v: &'a [E],
-    grad_out: &'a [E],
+    g: &'a [E],
+    grad: Option<&'a mut [E]>,
+    fresh: bool,
+    /// The sums of the gradients by the parameters, or nothing.
     sums: &'a mut [E],
 }
 
-impl<F: BinaryFn, E: Float> Kernel for Sums<'_, F, E> {
+impl<F: BinaryFn, E: Float> Kernel for Grads<'_, F, E> {
     type Out = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
-        let channels = self.v.len();
-        let (v, sums) = (self.v, &mut self.sums[..channels]);
-        for (x, g) in self.x.chunks_exact(channels).zip(self.grad_out.chunks_exact(channels)) {
-            for c in 0..channels {
-                sums[c] += g[c] * F::df::<A, E>(x[c], v[c], F::f::<A, E>(x[c], v[c])).1;
+    fn run<A: Arch>(mut self) {
+        let (v, channels) = (self.v, self.v.len());
+        for (row, (x, g)) in self.x.chunks_exact(channels).zip(self.g.chunks_exact(channels)).enumerate() {
+            let slopes = |c: usize| F::df::<A, E>(x[c], v[c], F::f::<A, E>(x[c], v[c]));
+            if let Some(grad) = self.grad.as_mut().map(|grad| &mut grad[row * channels..][..channels]) {
+                if self.fresh {
+                    for c in 0..channels {
+                        grad[c] = g[c] * slopes(c).0;
+                    }
+                } else {
+                    for c in 0..channels {
+                        grad[c] += g[c] * slopes(c).0;
+                    }
+                }
+            }
+            for (c, sum) in self.sums.iter_mut().enumerate() {
+                *sum += g[c] * slopes(c).1;
             }
         }
     }
@@ -182,12 +153,10 @@ impl<F: BinaryFn, E: Float> Op<E> for Channels<F> {
         if g.is_empty() {
             return;
         }
-        if let Some(slot) = pass.grad(0) {
-            self.grad_x(v, x, g, slot);
-        }
-        if let Some(slot) = pass.grad(1) {
-            self.grad_v(v, x, g, slot.add());
-        }
+        let mut slots = pass.grads();
+        let by_x = slots.next().flatten().map(GradSlot::gradient);
+        let by_v = slots.next().flatten().map(GradSlot::add);
+        self.grads([x, v, g], by_x, by_v);
     }
 }
 
@@ -255,6 +224,45 @@ pub fn add_channels<E: Float>(x: &Value<E>, v: &Value<E>) -> Result<Value<E>> {
     channels::<Add, E>("add_channels", x, v)
 }
 
+/// `max(x + v, 0)`.
+#[derive(Clone, Copy, Debug)]
+struct AddRelu;
+
+impl BinaryFn for AddRelu {
+    const NAME: &'static str = "add_channels_relu";
+
+    #[inline(always)]
+    fn f<A: Arch, T: Real>(a: T, b: T) -> T {
+        let sum = a + b;
+        if sum > T::ZERO { sum } else { T::ZERO }
+    }
+
+    #[inline(always)]
+    fn df<A: Arch, T: Real>(_: T, _: T, y: T) -> (T, T) {
+        let step = if y > T::ZERO { T::ONE } else { T::ZERO };
+        (step, step)
+    }
+}
+
+/// `max(x + v, 0)`, channel by channel, with the shapes of [`scale_channels`]: a bias and a rectifier in one pass over
+/// the memory, which bounds both.
+///
+/// # Errors
+/// As [`scale_channels`].
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let (x, bias) = (Var::from([[1.0f32, 2.0], [3.0, 4.0]]), Var::from([-2.0, 20.0]));
+/// let rectified = ed::ops::add_channels_relu(x.value(), bias.value())?;
+/// assert_eq!(rectified.as_slice()?, [0.0, 22.0, 1.0, 24.0]);
+/// # Ok(()) }
+/// ```
+pub fn add_channels_relu<E: Float>(x: &Value<E>, v: &Value<E>) -> Result<Value<E>> {
+    channels::<AddRelu, E>("add_channels_relu", x, v)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,9 +276,19 @@ mod tests {
             let inputs = [wave(&[6, 2, 5], 0.3, -1.0, 1.0), wave(&v_dims, 0.9, -2.0, 2.0)];
             assert_slopes(|x| Ok(weighted_sum(&scale_channels(&x[0], &x[1])?)), &inputs, 1e-8);
             assert_slopes(|x| Ok(weighted_sum(&add_channels(&x[0], &x[1])?)), &inputs, 1e-8);
+            assert_slopes(|x| Ok(weighted_sum(&add_channels_relu(&x[0], &x[1])?)), &inputs, 1e-8);
             let twice = |x: &[Value<f64>]| scale_channels(&scale_channels(&x[0], &x[1])?, &x[1]);
             assert_slopes(|x| Ok(weighted_sum(&twice(x)?)), &inputs, 1e-7);
         }
+    }
+
+    #[test]
+    fn a_rectified_sum_is_the_rectifier_of_the_sum() {
+        let (x, v) = (wave::<f32>(&[6, 5], 0.3, -1.0, 1.0), wave(&[5], 0.9, -1.0, 1.0));
+        let sum = add_channels(&x, &v).unwrap();
+        let expected: Vec<f32> = sum.peek().unwrap().iter().map(|x| x.max(0.0)).collect();
+        assert!(expected.contains(&0.0) && expected.iter().any(|&x| x > 0.0));
+        assert_eq!(add_channels_relu(&x, &v).unwrap().peek().unwrap(), expected);
     }
 
     #[test]

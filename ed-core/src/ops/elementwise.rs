@@ -55,7 +55,7 @@ impl<F: BinaryFn, E: Float> Op<E> for Binary<F> {
         let (a, b, y, grad_out) = (pass.inputs[0], pass.inputs[1], pass.out, pass.grad_out);
         for (index, right) in [(0, false), (1, true)] {
             if let Some(slot) = pass.grad(index) {
-                loops::zip_grad::<F, E>((a, b), y, grad_out, right, slot.add());
+                loops::zip_grad::<F, E>((a, b), y, grad_out, right, slot.gradient());
             }
         }
     }

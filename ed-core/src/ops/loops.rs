@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::kernels::Real;
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
+use crate::kernels::fused::Gradient;
 
 /// From this length on, a loop is worth waking another core for.
 const PARALLEL_FROM: usize = 1 << 17;
@@ -196,6 +197,8 @@ struct ZipGrad<'a, F, T> {
     grad_out: &'a [T],
     grad: GradLane<'a, T>,
     right: bool,
+    /// Whether a gradient for each output is written instead of added to.
+    fresh: bool,
 }
 
 /// Where the gradient of an operand goes.
@@ -221,8 +224,14 @@ impl<F: BinaryFn, T: Real> ZipGrad<'_, F, T> {
         match self.grad {
             GradLane::Each(grad) => {
                 let grad = &mut grad[..len];
-                for i in 0..len {
-                    grad[i] += term(i);
+                if self.fresh {
+                    for i in 0..len {
+                        grad[i] = term(i);
+                    }
+                } else {
+                    for i in 0..len {
+                        grad[i] += term(i);
+                    }
                 }
             }
             GradLane::Sum(sum) => {
@@ -271,13 +280,13 @@ pub(crate) fn zip_grad<F: BinaryFn, T: Real>(
     y: &[T],
     grad_out: &[T],
     right: bool,
-    grad: &mut [T],
+    grad: Gradient<'_, T>,
 ) {
     fn kernel<F: BinaryFn, T: Real>(
         (a, b): (&[T], &[T]),
         y: &[T],
         grad_out: &[T],
-        right: bool,
+        (right, fresh): (bool, bool),
         (start, len): (usize, usize),
         grad: GradLane<'_, T>,
     ) {
@@ -290,8 +299,16 @@ pub(crate) fn zip_grad<F: BinaryFn, T: Real>(
             grad_out: &grad_out[range],
             grad,
             right,
+            fresh,
         });
     }
+    let Gradient { values: grad, fresh } = grad;
+    // Numbers that several outputs add to begin at zero; others are written once.
+    let once = grad.len() == y.len() && grad.len() > 1;
+    if fresh && !once {
+        grad.fill(T::ZERO);
+    }
+    let which = (right, fresh && once);
     if y.is_empty() {
         return;
     }
@@ -299,7 +316,7 @@ pub(crate) fn zip_grad<F: BinaryFn, T: Real>(
     if plain && y.len() >= PARALLEL_FROM && grad.len() == y.len() {
         grad.par_chunks_mut(CHUNK).enumerate().for_each(|(index, grad)| {
             let run = (index * CHUNK, grad.len());
-            kernel::<F, T>((a, b), y, grad_out, right, run, GradLane::Each(grad));
+            kernel::<F, T>((a, b), y, grad_out, which, run, GradLane::Each(grad));
         });
         return;
     }
@@ -312,6 +329,6 @@ pub(crate) fn zip_grad<F: BinaryFn, T: Real>(
             let from = start % grad.len();
             GradLane::Each(&mut grad[from..from + len])
         };
-        kernel::<F, T>((a, b), y, grad_out, right, (start, len), target);
+        kernel::<F, T>((a, b), y, grad_out, which, (start, len), target);
     }
 }

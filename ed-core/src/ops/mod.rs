@@ -40,7 +40,7 @@ pub use belief::{
     DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
 };
 pub use categorical::{mean_softmax_cross_entropy, softmax_cross_entropy};
-pub use channels::{add_channels, scale_channels};
+pub use channels::{add_channels, add_channels_relu, scale_channels};
 pub use columns::{join_columns, take_columns};
 pub use covariance::{Hyperparameters, Profile, marginal_variance, stationary_covariance, whiten};
 pub use dfdx::{Traced, via_dfdx, via_dfdx2};

@@ -9,6 +9,7 @@ use super::softmax::{Again, BySlopes, valid};
 use super::{Pattern, Scratch, Sizes, Three, heads, heads_mut, in_threes, run_tasks};
 use crate::kernels::dispatch::dispatch;
 use crate::kernels::float::Real;
+use crate::kernels::fused::Gradient;
 use crate::kernels::linalg::{LinalgError, check_len, view, view_mut};
 
 /// What a forward pass read and kept, and the gradient by its result.
@@ -30,8 +31,9 @@ pub fn backward<T: Real>(
     sizes: Sizes,
     pattern: Pattern,
     passed: Passed<'_, T>,
-    grad: &mut [T],
+    grad: Gradient<'_, T>,
 ) -> Result<(), LinalgError> {
+    let Gradient { values: grad, fresh } = grad;
     check_len("packed", passed.packed, 3 * sizes.output_len())?;
     check_len("kept", passed.kept, sizes.kept_len())?;
     check_len("grad_out", passed.grad_out, sizes.output_len())?;
@@ -49,7 +51,7 @@ pub fn backward<T: Real>(
     });
     let tasks = heads
         .zip(passed.kept.chunks_exact(length))
-        .map(|(((of, grad_out), by), log_sums)| Head { of, grad_out, by, log_sums })
+        .map(|(((of, grad_out), by), log_sums)| Head { of, grad_out, by, fresh, log_sums })
         .collect();
     run_tasks(tasks, |scratch, head: Head<'_, T>| head.run(pattern, sizes.scale(), scratch));
     Ok(())
@@ -60,12 +62,19 @@ struct Head<'a, T> {
     of: Three<MatRef<'a, T>>,
     grad_out: MatRef<'a, T>,
     by: Three<MatMut<'a, T>>,
+    fresh: bool,
     log_sums: &'a [T],
 }
 
 impl<T: Real> Head<'_, T> {
     fn run(mut self, pattern: Pattern, scale: T, scratch: &mut Scratch<T>) {
         let length = self.log_sums.len();
+        if self.fresh {
+            // Every query is in one tile, but a key may be in several.
+            let [_, by_k, by_v] = &mut self.by;
+            by_k.fill(T::ZERO);
+            by_v.fill(T::ZERO);
+        }
         for tile in pattern.tiles(length) {
             let keys = pattern.keys_of(&tile, length);
             self.tile(tile, keys, pattern, scale, scratch);
@@ -99,7 +108,8 @@ impl<T: Real> Head<'_, T> {
         T::gemm(view_mut(slopes, rows, columns), Accum::Replace, g, v.transpose(), T::ONE, Par::Seq);
         dispatch(BySlopes { weights, slopes, columns });
         let slopes = view(slopes, rows, columns);
-        T::gemm(by_q, Accum::Add, slopes, k, scale, Par::Seq);
+        let accumulate = if self.fresh { Accum::Replace } else { Accum::Add };
+        T::gemm(by_q, accumulate, slopes, k, scale, Par::Seq);
         T::gemm(by_k, Accum::Add, slopes.transpose(), q, scale, Par::Seq);
     }
 }

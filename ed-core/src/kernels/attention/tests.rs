@@ -1,5 +1,6 @@
 use super::*;
 use crate::kernels::dispatch::{Level, with_level};
+use crate::kernels::fused::Gradient;
 use crate::kernels::parallel::tests::same_for_all_threads;
 
 const PATTERNS: [Pattern; 6] = [
@@ -48,7 +49,12 @@ fn run<T: Real>(sizes: Sizes, pattern: Pattern) -> (Vec<T>, Vec<T>) {
     let mut grad = vec![T::ONE; packed.len()];
     let grad_out = filling(out.len());
     let passed = Passed { packed: &packed, kept: &kept, grad_out: &grad_out };
-    backward(sizes, pattern, passed, &mut grad).unwrap();
+    backward(sizes, pattern, passed, Gradient { values: &mut grad, fresh: false }).unwrap();
+    let mut written = vec![T::NAN; packed.len()];
+    backward(sizes, pattern, passed, Gradient { values: &mut written, fresh: true }).unwrap();
+    for (&written, &grad) in written.iter().zip(&grad) {
+        assert!((written + T::ONE - grad).abs() <= T::from_f64(64.0) * T::EPSILON * (T::ONE + grad.abs()));
+    }
     (out, grad)
 }
 
@@ -109,7 +115,7 @@ fn refuses_slices_of_other_sizes() {
     assert!(forward(sizes, Pattern::Full, &packed, &mut out, &mut kept[1..]).is_err());
     assert!(latest(sizes, &packed[1..], &mut out[1..]).is_err());
     let passed = Passed { packed: &packed, kept: &kept, grad_out: &out };
-    assert!(backward(sizes, Pattern::Full, passed, &mut [0.0; 5]).is_err());
+    assert!(backward(sizes, Pattern::Full, passed, Gradient { values: &mut [0.0; 5], fresh: true }).is_err());
     let none = Sizes { length: 0, ..sizes };
     assert!(forward::<f32>(none, Pattern::Full, &[], &mut [], &mut []).is_ok());
 }
