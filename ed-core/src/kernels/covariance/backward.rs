@@ -1,8 +1,6 @@
 //! The way back: the gradients by the squared distances in one pass over the matrix, and products of them with the points.
 
-use super::{
-    Fall, FiveHalves, Half, LANES, Profile, Rational, Scale, Squared, Stationary, ThreeHalves, with_fall,
-};
+use super::{Fall, FiveHalves, Half, LANES, Profile, Rational, Squared, Stationary, ThreeHalves, with_fall};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 use crate::kernels::fused::Gradient;

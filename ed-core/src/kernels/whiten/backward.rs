@@ -56,10 +56,10 @@ pub fn whiten_backward<T: Real>(
     let back = Back { n, rows, inverse, a, grad_a };
     let run = || {
         if let Some(grad) = gradients.k_xz {
-            back.to_rows(grad);
+            back.by_rows(grad);
         }
         if let Some((grad, [first, second])) = gradients.k_zz {
-            back.to_matrix(grad, first, second);
+            back.by_matrix(grad, first, second);
         }
     };
     if n * (n * n + a.len()) > PARALLEL {
@@ -81,8 +81,8 @@ struct Back<'a, T> {
 
 impl<T: Real> Back<'_, T> {
     /// `K̄_xz = Ā L⁻¹`.
-    fn to_rows(&self, grad: Gradient<'_, T>) {
-        let &Back { n, inverse, .. } = self;
+    fn by_rows(self, grad: Gradient<'_, T>) {
+        let Back { n, inverse, .. } = self;
         let accumulate = if grad.fresh { Accum::Replace } else { Accum::Add };
         let chunk = if self.a.len() * n > PARALLEL { BLOCK } else { usize::MAX };
         for_each((Rows::new(grad.values, n), Rows::new(self.grad_a, n)), chunk, |_, (grad, grad_a)| {
@@ -99,8 +99,8 @@ impl<T: Real> Back<'_, T> {
     }
 
     /// `K̄_zz`; the working memories take `Φ(Āᵀ A)`, and `Φ(Āᵀ A) L⁻¹`, and then `S`.
-    fn to_matrix(&self, grad: Gradient<'_, T>, first: &mut [T], second: &mut [T]) {
-        let &Back { n, rows, inverse, .. } = self;
+    fn by_matrix(self, grad: Gradient<'_, T>, first: &mut [T], second: &mut [T]) {
+        let Back { n, rows, inverse, .. } = self;
         let inverse = view(inverse, n, n);
         let (a, grad_a) = (view(self.a, rows, n), view(self.grad_a, rows, n));
         let mut targets: Vec<_> = lines(n, BLOCK, second).into_iter().zip(lines(n, BLOCK, first)).collect();
