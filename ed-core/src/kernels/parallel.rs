@@ -15,6 +15,9 @@ pub const CHUNK: usize = 1 << 15;
 /// Elements in a chunk of a costly loop (an elementary function or a random number an element).
 pub const COSTLY_CHUNK: usize = 1 << 13;
 
+/// Elements in a chunk of a loop that only writes.
+const FILL_CHUNK: usize = 1 << 18;
+
 /// Something that a parallel loop can halve: slices, ranges of indices, and tuples of these.
 pub trait Split: Sized + Send {
     /// How many elements there are.
@@ -135,6 +138,18 @@ impl<S: Split> Split for Rows<S> {
 /// ```
 pub fn for_each<S: Split>(parts: S, chunk: usize, f: impl Fn(usize, S) + Sync) {
     map_reduce(parts, chunk, f, |(), ()| ());
+}
+
+/// Sets every element, on all cores where there are many.
+///
+/// ```
+/// use ed_core::kernels::parallel::fill;
+/// let mut numbers = vec![1.0; 3];
+/// fill(&mut numbers, 2.0);
+/// assert_eq!(numbers, [2.0; 3]);
+/// ```
+pub fn fill<T: Copy + Send + Sync>(x: &mut [T], value: T) {
+    for_each(x, FILL_CHUNK, |_, part| part.fill(value));
 }
 
 /// Calls `f(start, part)` for every part of at most `chunk` elements and combines the results, left

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::kernels::Real;
 use crate::kernels::dispatch::Arch;
+use crate::kernels::parallel::fill;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, GradSlot, Keep, Op, Value};
 use pass::{Operands, Outputs, run};
@@ -66,7 +67,7 @@ impl<F: Family<P>, E: Float, const P: usize> Op<E> for LogProb<F, P> {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        out.fill(E::ZERO);
+        fill(out, E::ZERO);
         run::<F, E, P>(&Operands::new(inputs, &[E::ONE]), Outputs { log_prob: Some(out), ..Outputs::NONE });
     }
 

@@ -149,14 +149,17 @@ impl<E: Float> Op<E> for SumAxes {
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let grad_out = pass.grad_out;
         let Some(slot) = pass.grad(0) else { return };
-        let grad = slot.add();
+        // Every element of the input belongs to one row, so that a fresh gradient is written once.
+        let fresh = slot.is_fresh();
+        let grad = slot.raw();
         let (row, stride) = (self.dims[self.dims.rank() - 1], self.strides[self.dims.rank() - 1]);
         self.rows(|from, to| {
             let grad = &mut grad[from..from + row];
-            if stride == 0 {
-                grad.iter_mut().for_each(|grad| *grad += grad_out[to]);
-            } else {
-                grad.iter_mut().zip(&grad_out[to..]).for_each(|(grad, &g)| *grad += g);
+            match (stride, fresh) {
+                (0, true) => grad.fill(grad_out[to]),
+                (0, false) => grad.iter_mut().for_each(|grad| *grad += grad_out[to]),
+                (_, true) => grad.copy_from_slice(&grad_out[to..to + row]),
+                (_, false) => grad.iter_mut().zip(&grad_out[to..]).for_each(|(grad, &g)| *grad += g),
             }
         });
     }

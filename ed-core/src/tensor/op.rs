@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use super::buffer::Buffer;
 use super::float::Float;
 use crate::kernels::fused::Gradient;
+use crate::kernels::parallel::fill;
 
 /// Which inputs will be asked for a gradient, and where to keep what the backward pass will want.
 pub struct Keep<'a, E: Float> {
@@ -50,7 +51,7 @@ impl<'a, E: Float> GradSlot<'a, E> {
     /// The gradient so far, to add to.
     pub fn add(self) -> &'a mut [E] {
         if self.fresh {
-            self.data.fill(E::ZERO);
+            fill(self.data, E::ZERO);
         }
         self.data
     }
@@ -123,7 +124,7 @@ impl<E: Float> Backward<'_, E> {
 pub(super) fn run_backward<E: Float>(op: &dyn Op<E>, mut pass: Backward<'_, E>) {
     op.backward(&mut pass);
     for slot in pass.slots.iter_mut().flatten().filter(|slot| slot.fresh) {
-        slot.data.fill(E::ZERO);
+        fill(slot.data, E::ZERO);
     }
 }
 
