@@ -120,11 +120,67 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
     ///
     /// # Errors
     /// As [`Train::step`].
-    pub fn run(mut self, seed: u64) -> Result<Trained> {
+    pub fn run(self, seed: u64) -> Result<Trained> {
+        self.run_and(seed, |_| Ok(()))
+    }
+
+    /// Takes all steps, and keeps the parameters that do best on data that no step sees (early stopping): every so many
+    /// steps and after the last, the program `validation` runs with the parameters so far, and those of its least result
+    /// are kept.
+    ///
+    /// # Errors
+    /// As [`Train::step`]; [`Error::Parameter`] if `every` is 0; those of `validation`; [`Error::NotFinite`] if it never
+    /// gives a finite number.
+    ///
+    /// # Examples
+    /// Noise has nothing to learn beyond its mean, and a line through three points is too sure of itself:
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let (x, y) = (Var::from([[-1.0f32], [0.1], [1.0]]), Var::from([-1.0f32, 0.9, 0.2]));
+    /// let (held_out_x, held_out_y) = (Var::from([[-1.0f32], [0.0], [1.0]]), Var::from([0.1f32, -0.1, 0.0]));
+    /// let net = Dense::new(1);
+    /// let loss = |x: &Var<_>, y: &Var<_>| Ok((net.forward(x)?.reshape((3usize,))? - y).square().mean());
+    /// let train = || Train::new(3, |_| loss(&x, &y)).learning_rate(0.05).steps(200);
+    /// let best = train().run_best(0, 10, || loss(&held_out_x, &held_out_y)?.item().map(f64::from))?;
+    /// assert!(best.steps() < 200);
+    /// let held_out = |trained: &Trained| trained.predict_at_mean(|| loss(&held_out_x, &held_out_y)?.item());
+    /// assert!(held_out(&best)? < held_out(&train().run(0)?)?);
+    /// # Ok(()) }
+    /// ```
+    pub fn run_best(self, seed: u64, every: usize, validation: impl Fn() -> Result<f64>) -> Result<Trained> {
+        if every == 0 {
+            let must_be = "at least 1";
+            return Err(Error::Parameter { of: "Train", name: "every", must_be, got: "0".into() });
+        }
+        let num_steps = self.num_steps;
+        let mut best: Option<(f64, Params, usize)> = None;
+        let last = self.run_and(seed, |so_far| {
+            let steps = so_far.losses.len();
+            if !steps.is_multiple_of(every) && steps < num_steps {
+                return Ok(());
+            }
+            let key = Key::new(seed).fold_in_str("validation");
+            let loss = with_params(&so_far.params, || with_key(key, &validation))?;
+            if loss.is_finite() && best.as_ref().is_none_or(|(least, ..)| loss < *least) {
+                best = Some((loss, so_far.params.clone(), steps));
+            }
+            Ok(())
+        })?;
+        let (_, params, steps) = best.ok_or_else(|| Error::NotFinite {
+            what: "The validation loss, at every step where it was computed,".into(),
+            advice: "check the validation data for NaN, or lower the learning rate",
+        })?;
+        Ok(Trained { params, steps, ..last })
+    }
+
+    /// Takes all steps, with something to do after each.
+    fn run_and(mut self, seed: u64, mut after: impl FnMut(&Self) -> Result<()>) -> Result<Trained> {
         let total = self.num_steps as u64;
         let progress = if self.quiet { Progress::hidden() } else { Progress::new("training", total) };
         for step in 0..self.num_steps {
             let loss = self.step(seed)?;
+            after(&self)?;
             progress.set(step as u64 + 1, || format!("loss {loss:.4}"));
         }
         progress.finish();
@@ -174,7 +230,7 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
 
     /// What was trained so far.
     pub fn finish(self) -> Trained {
-        Trained { params: self.params, losses: self.losses }
+        Trained { params: self.params, steps: self.losses.len(), losses: self.losses }
     }
 }
 
@@ -182,6 +238,7 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
 #[derive(Clone, Debug, Default)]
 pub struct Trained {
     params: Params,
+    steps: usize,
     losses: Vec<f64>,
 }
 
@@ -196,7 +253,12 @@ impl Trained {
         self.params
     }
 
-    /// The loss of each step, in nats for each example.
+    /// Steps that led to the parameters: fewer than were taken if better ones were kept ([`Train::run_best`]).
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The loss of each step that was taken, in nats for each example.
     pub fn losses(&self) -> &[f64] {
         &self.losses
     }
