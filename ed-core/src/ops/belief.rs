@@ -49,7 +49,7 @@ fn posterior<'a, E: Float>(inputs: &[&'a [E]], noise: Option<(Key, DrawAround)>)
 }
 
 /// The backward pass of a draw (if there is a gradient by it) and of the divergence.
-fn back<E: Float>(pass: &mut Backward<'_, E>, of: MeanField<'_, E>, grad_draw: Option<&[E]>, grad_kl: E) {
+fn back<E: Float>(pass: &mut Backward<'_, E>, of: MeanField<'_, E>, of_draw: Option<[&[E]; 2]>, grad_kl: E) {
     let len = of.loc.len();
     let mut slots = pass.grads();
     let mut next = || slots.next().flatten();
@@ -61,7 +61,7 @@ fn back<E: Float>(pass: &mut Backward<'_, E>, of: MeanField<'_, E>, grad_draw: O
     let mut tables = [table(&prior_loc), table(&prior_scale)];
     let [by_prior_loc, by_prior_scale] = &mut tables;
     let sums = of.backward(
-        grad_draw,
+        of_draw,
         grad_kl,
         MeanFieldGradients {
             loc: loc.take().map(GradSlot::gradient),
@@ -94,8 +94,8 @@ impl<E: Float> Op<E> for Draw {
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let of = posterior(pass.inputs, Some((self.key, self.around)));
-        let grad_draw = pass.grad_out;
-        back(pass, of, Some(grad_draw), E::from_f64(self.shared.grad_kl.take()));
+        let of_draw = [pass.out, pass.grad_out];
+        back(pass, of, Some(of_draw), E::from_f64(self.shared.grad_kl.take()));
     }
 }
 

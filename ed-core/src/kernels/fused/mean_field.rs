@@ -1,8 +1,9 @@
 //! The normal posterior of a weight tensor: draw and divergence in one pass over the parameters, and their gradients
 //! in another.
 //!
-//! The posterior of every weight is `N(loc, softplus(raw_scale) + FLOOR)`. The noise of a draw is a function of a key
-//! and the index of the weight, so the backward pass makes it again instead of reading what the forward pass kept.
+//! The posterior of every weight is `N(loc, softplus(raw_scale) + FLOOR)`. The noise of a draw is how far it lies from
+//! its centre in scales, so the backward pass needs neither the noise nor its key, only the draw, which the layer keeps
+//! in any case. That noise is the one that the draw, as rounded, stands for.
 
 use super::{Gradient, Lanes, TILE, accumulate, add};
 use crate::kernels::parallel::{COSTLY_CHUNK, map_reduce};
@@ -66,33 +67,30 @@ impl<T: Real> MeanField<'_, T> {
         )
     }
 
-    /// Writes the gradients of `Σ grad_draw · draw + grad_kl · divergence`; no `grad_draw` stands for zeros.
-    /// Returns the sums of the gradients by the prior's location and scale.
-    pub fn backward(self, grad_draw: Option<&[T]>, grad_kl: T, gradients: MeanFieldGradients<T>) -> [f64; 2] {
+    /// Writes the gradients of `Σ grad_draw · draw + grad_kl · divergence`, from the draw and `grad_draw`; without them,
+    /// those of the divergence alone. Returns the sums of the gradients by the prior's location and scale.
+    pub fn backward(
+        self,
+        of_draw: Option<[&[T]; 2]>,
+        grad_kl: T,
+        gradients: MeanFieldGradients<T>,
+    ) -> [f64; 2] {
         let Self { loc, raw_scale, prior, noise } = self;
         let prior = prior.filter(|_| grad_kl != T::ZERO).map(|[loc, scale]| (loc, scale));
         let ((d_loc, loc_fresh), (d_raw, raw_fresh)) =
             (Gradient::parts(gradients.loc), Gradient::parts(gradients.raw_scale));
         let by_prior = (gradients.prior_loc, gradients.prior_scale);
         let prior_sums = gradients.prior_sums || by_prior.0.is_some() || by_prior.1.is_some();
+        let of_draw = of_draw.map(|[draw, grad]| (draw, grad));
         map_reduce(
-            ((loc, raw_scale), grad_draw, (d_loc, d_raw), by_prior, prior),
+            ((loc, raw_scale), of_draw, (d_loc, d_raw), by_prior, prior),
             COSTLY_CHUNK,
-            |start, ((loc, raw_scale), grad_draw, (d_loc, d_raw), (d_prior_loc, d_prior_scale), prior)| {
+            |_, ((loc, raw_scale), of_draw, (d_loc, d_raw), (d_prior_loc, d_prior_scale), prior)| {
                 let posterior =
                     MeanField { loc, raw_scale, prior: prior.map(|(loc, scale)| [loc, scale]), noise };
                 let fresh = [loc_fresh, raw_fresh];
                 let (by_weight, by_prior) = ([d_loc, d_raw], [d_prior_loc, d_prior_scale]);
-                dispatch(Back {
-                    posterior,
-                    grad_draw,
-                    grad_kl,
-                    start,
-                    by_weight,
-                    fresh,
-                    by_prior,
-                    prior_sums,
-                })
+                dispatch(Back { posterior, of_draw, grad_kl, by_weight, fresh, by_prior, prior_sums })
             },
             add,
         )
@@ -210,9 +208,8 @@ impl<T: Real> Kernel for Forward<'_, T> {
 
 struct Back<'a, T> {
     posterior: MeanField<'a, T>,
-    grad_draw: Option<&'a [T]>,
+    of_draw: Option<(&'a [T], &'a [T])>,
     grad_kl: T,
-    start: usize,
     by_weight: [Option<&'a mut [T]>; 2],
     fresh: [bool; 2],
     by_prior: [Option<&'a mut [T]>; 2],
@@ -225,13 +222,13 @@ impl<T: Real> Kernel for Back<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) -> [f64; 2] {
-        let Self { posterior, grad_draw, grad_kl, start, fresh, prior_sums, .. } = self;
+        let Self { posterior, of_draw, grad_kl, fresh, prior_sums, .. } = self;
         let MeanField { loc, raw_scale, prior, noise } = posterior;
         let ([mut d_loc, mut d_raw], mut by_prior) = (self.by_weight, self.by_prior);
         let mut sums = Lanes::<T, 2>::new();
         let mut tile = PriorTile::new();
         let (mut scales, mut inverse_scales) = ([T::ONE; TILE], [T::ONE; TILE]);
-        let (mut slopes, mut epsilon) = ([T::ONE; TILE], [T::ZERO; TILE]);
+        let mut slopes = [T::ONE; TILE];
         let (mut by_loc, mut by_scale) = ([T::ZERO; TILE], [T::ZERO; TILE]);
         for from in (0..loc.len()).step_by(TILE) {
             let len = TILE.min(loc.len() - from);
@@ -242,15 +239,22 @@ impl<T: Real> Kernel for Back<'_, T> {
                 (scales[i], inverse_scales[i], slopes[i]) = scale_and_slope::<A, T>(raw_scale[i]);
             }
             let (by_loc, by_scale) = (&mut by_loc[..len], &mut by_scale[..len]);
-            match (grad_draw, noise) {
-                (Some(g), Some((key, around))) => {
-                    let (g, epsilon) = (&g[from..][..len], &mut epsilon[..len]);
-                    if d_raw.is_some() {
-                        rng::normals::<A, T>(key, (start + from) as u64, epsilon);
-                    }
-                    for i in 0..len {
-                        by_loc[i] = if around == DrawAround::Loc { g[i] } else { T::ZERO };
-                        by_scale[i] = g[i] * epsilon[i];
+            match (of_draw, noise) {
+                (Some((draw, grad)), Some((_, around))) => {
+                    let (draw, grad) = (&draw[from..][..len], &grad[from..][..len]);
+                    match around {
+                        DrawAround::Loc => {
+                            for i in 0..len {
+                                by_loc[i] = grad[i];
+                                by_scale[i] = grad[i] * ((draw[i] - loc[i]) * inverse_scales[i]);
+                            }
+                        }
+                        DrawAround::Zero => {
+                            for i in 0..len {
+                                by_loc[i] = T::ZERO;
+                                by_scale[i] = grad[i] * (draw[i] * inverse_scales[i]);
+                            }
+                        }
                     }
                 }
                 _ => {
