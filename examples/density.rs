@@ -155,12 +155,11 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
     let (num_rows, width) = *data.train.shape();
     println!("\n{}: {num_rows} rows of {width} numbers, {} held out", data.name, data.test.shape().0);
     let units = options.pick(64, 8);
+    let layers = options.pick(6, 2);
+    // Data meet the last layer first: it takes them from left to right.
     let made = |layer: usize| {
-        RealNvp::new(Made::new([units, units]).order(if layer.is_multiple_of(2) {
-            LeftToRight
-        } else {
-            RightToLeft
-        }))
+        let order = if (layers - layer) % 2 == 1 { LeftToRight } else { RightToLeft };
+        RealNvp::new(Made::new([units, units]).order(order))
     };
     let coupling = |layer: usize| {
         let net = sequential![Dense::new(units).relu(), Dense::new(units).relu()];
@@ -170,7 +169,6 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
             RealNvp::new(Coupling::new(net).kept(kept)).transform(Transform::spline()),
         ]
     };
-    let layers = options.pick(6, 2);
     let fits = [
         ("gaussian", "Gaussian, full covariance", gaussian(data)?),
         (

@@ -165,11 +165,10 @@ impl Made {
         let last = plan.masks.len() - 1;
         let mut layers = Vec::new();
         for (index, mask) in plan.masks.iter().enumerate() {
-            let gain = if self.activation == Activation::Relu && index < last { 2.0 } else { 1.0 };
             let name = format!("{index}/kernel");
             let zero = index == last && start == Start::Zero;
             let key = if zero { Ok(None) } else { key_for(&format!("start of {name}")).map(Some) };
-            let kernel = param_or(&name, || starting_kernel(mask, gain, key?))?;
+            let kernel = param_or(&name, || starting_kernel(mask, key?))?;
             let bias = param_as::<(usize,), E>(format!("{index}/bias"), || Var::zeros((mask.columns(),)))?;
             layers.push((kernel, bias.into_value()));
         }
@@ -202,18 +201,18 @@ fn param_or<S: Shape, E: Float>(name: &str, start: impl FnOnce() -> Result<Var<S
     Ok(typed.into_value())
 }
 
-/// Normal weights of variance `gain / inputs that the unit sees`; zeros without a key and where the mask forbids.
-fn starting_kernel<E: Float>(mask: &Staircase, gain: f64, key: Option<rng::Key>) -> Result<Var<(usize,), E>> {
+/// Normal weights of Glorot and Bengio's variance, `2 / (rows + columns)`; zeros without a key and where the mask forbids.
+///
+/// The sizes count what the mask forbids. Units that see few inputs are not given larger weights for it: a flow that
+/// starts rough learns rows by heart.
+fn starting_kernel<E: Float>(mask: &Staircase, key: Option<rng::Key>) -> Result<Var<(usize,), E>> {
     let (rows, columns) = (mask.rows(), mask.columns());
     let mut numbers = vec![E::ZERO; mask.num_stored()];
     if let Some(key) = key {
         let mut matrix = vec![E::ZERO; rows * columns];
         rng::fill_normal(key, &mut matrix);
-        let scales: Vec<E> =
-            mask.reach().iter().map(|&seen| E::from_f64((gain / seen.max(1) as f64).sqrt())).collect();
-        for row in matrix.chunks_mut(columns) {
-            row.iter_mut().enumerate().for_each(|(column, x)| *x *= scales[column % scales.len()]);
-        }
+        let scale = E::from_f64((2.0 / (rows + columns) as f64).sqrt());
+        matrix.iter_mut().for_each(|x| *x *= scale);
         numbers = mask.pack(&matrix).unwrap_or(numbers);
     }
     let len = numbers.len();
