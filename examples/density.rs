@@ -182,7 +182,7 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
             fit(Sequential::of((0..layers).map(coupling).collect::<Vec<_>>()), data, options)?,
         ),
     ];
-    let mut figures = Table::new(["", "parameters", "log-likelihood", "standard error"]).digits(3);
+    let mut figures = Table::new(["", "parameters", "log-likelihood", "standard error"]).digits(4);
     for (key, name, (log_prob, num_parameters)) in fits {
         let held_out = log_prob(&data.test)?;
         let count = held_out.len() as f64;

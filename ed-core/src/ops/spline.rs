@@ -11,6 +11,8 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use super::shift_scale::Direction;
 use crate::error::{Error, Result};
+use crate::kernels::dispatch::Portable;
+use crate::kernels::math;
 use crate::kernels::parallel::{Rows, for_each};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
@@ -91,8 +93,8 @@ impl Div for Dual {
 struct Knots {
     widths: Vec<f64>,
     heights: Vec<f64>,
-    /// Slopes at all knots, the outer ones 1.
-    slopes: Vec<f64>,
+    /// Raw numbers of the slopes at the inner knots.
+    raw_slopes: Vec<f64>,
     x: Vec<f64>,
     y: Vec<f64>,
 }
@@ -113,7 +115,7 @@ impl Knots {
         Knots {
             widths: zeros(bins),
             heights: zeros(bins),
-            slopes: zeros(bins + 1),
+            raw_slopes: zeros(bins),
             x: zeros(bins + 1),
             y: zeros(bins + 1),
         }
@@ -127,8 +129,9 @@ impl Knots {
         {
             let largest = (0..bins).map(|bin| raw(first + bin)).fold(f64::NEG_INFINITY, f64::max);
             let mut sum = 0.0;
-            for (bin, share) in shares.iter_mut().enumerate() {
-                *share = (raw(first + bin) - largest).exp();
+            shares.iter_mut().enumerate().for_each(|(bin, share)| *share = raw(first + bin) - largest);
+            for share in shares.iter_mut() {
+                *share = math::exp::<Portable, f64>(*share);
                 sum += *share;
             }
             let floor = floor_of(bins);
@@ -139,10 +142,16 @@ impl Knots {
             }
             ends[bins] = bound;
         }
-        self.slopes[0] = 1.0;
-        self.slopes[bins] = 1.0;
         for knot in 1..bins {
-            self.slopes[knot] = FLOOR + softplus(raw(2 * bins + knot - 1) + unit_slope());
+            self.raw_slopes[knot] = raw(2 * bins + knot - 1);
+        }
+    }
+
+    /// The slope at a knot; a point needs those at the ends of its bin alone.
+    fn slope(&self, knot: usize) -> f64 {
+        match (1..self.widths.len()).contains(&knot) {
+            true => FLOOR + softplus(self.raw_slopes[knot] + UNIT_SLOPE),
+            false => 1.0,
         }
     }
 
@@ -154,7 +163,7 @@ impl Knots {
             y: self.y[index],
             width: self.widths[index],
             height: self.heights[index],
-            slopes: (self.slopes[index], self.slopes[index + 1]),
+            slopes: (self.slope(index), self.slope(index + 1)),
         }
     }
 }
@@ -171,10 +180,8 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// What is added to a raw slope so that 0 means a slope of 1.
-fn unit_slope() -> f64 {
-    (1.0 - FLOOR).exp_m1().ln()
-}
+/// What is added to a raw slope so that 0 means a slope of 1: `ln(e^(1 - FLOOR) - 1)`.
+const UNIT_SLOPE: f64 = 0.539_742_417_236_952;
 
 impl Bin {
     /// `y` and `ln dy/dx` at `x`: Durkan et al. 2019, eqs. 4 and 5.
@@ -408,7 +415,7 @@ impl Spline {
         for (knot, by) in [(bin, by[5]), (bin + 1, by[6])] {
             if (1..bins).contains(&knot) {
                 let p = 2 * bins + knot - 1;
-                add(p, by * sigmoid(raw(p) + unit_slope()));
+                add(p, by * sigmoid(raw(p) + UNIT_SLOPE));
             }
         }
     }
