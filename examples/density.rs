@@ -159,7 +159,7 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
     // Data meet the last layer first: it takes them from left to right.
     let made = |layer: usize| {
         let order = if (layers - layer) % 2 == 1 { LeftToRight } else { RightToLeft };
-        RealNvp::new(Made::new([units, units]).order(order))
+        RealNvp::new(Made::new([units, units]).order(order)).transform(Transform::InverseAffine)
     };
     let coupling = |layer: usize| {
         let net = sequential![Dense::new(units).relu(), Dense::new(units).relu()];

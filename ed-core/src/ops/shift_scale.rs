@@ -24,6 +24,16 @@ pub enum Direction {
     Inverse,
 }
 
+impl Direction {
+    /// The other way.
+    pub fn opposite(self) -> Direction {
+        match self {
+            Direction::Forward => Direction::Inverse,
+            Direction::Inverse => Direction::Forward,
+        }
+    }
+}
+
 /// The squashed log-scale and its slope.
 #[inline(always)]
 fn squash<T: Real>(raw: T, bound: T) -> (T, T) {

@@ -12,6 +12,9 @@ pub enum Transform {
     /// `y = shift + eˢ x`, with a log-scale that is soft-clipped at ±7 ([`shift_scale`]).
     #[default]
     Affine,
+    /// The affine map stated from the other side: `x = shift + eˢ y`. Going from data to the base it adds and does not
+    /// subtract what is then scaled, which errs less far outside of the rows that a masked autoregressive flow learnt.
+    InverseAffine,
     /// `y = x + shift`: it keeps volumes (Dinh, Krueger and Bengio 2015).
     Additive,
     /// A monotone rational-quadratic spline of so many bins between `-bound` and `bound`, the identity outside
@@ -33,7 +36,7 @@ impl Transform {
     /// Numbers that the network gives for each number.
     pub fn num_params(self) -> usize {
         match self {
-            Transform::Affine => 2,
+            Transform::Affine | Transform::InverseAffine => 2,
             Transform::Additive => 1,
             Transform::Spline { bins, .. } => (3 * bins).saturating_sub(1),
         }
@@ -52,6 +55,7 @@ impl Transform {
     ) -> Result<(Value<E>, Value<E>)> {
         match self {
             Transform::Affine => shift_scale(x, params, direction),
+            Transform::InverseAffine => shift_scale(x, params, direction.opposite()),
             Transform::Spline { bins, bound } => rational_quadratic_spline(x, params, bins, bound, direction),
             Transform::Additive => {
                 let (x, shift) = (Flat::of(x)?, Flat::of(params)?);
@@ -69,6 +73,7 @@ impl Transform {
     pub fn name(self) -> &'static str {
         match self {
             Transform::Affine => "affine",
+            Transform::InverseAffine => "inverse affine",
             Transform::Additive => "additive",
             Transform::Spline { .. } => "spline",
         }
