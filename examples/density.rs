@@ -5,7 +5,8 @@
 //! cargo run --release --example density -- --data FOLDER
 //! ```
 //!
-//! A masked autoregressive flow, a coupling flow with splines and a Gaussian with full covariance learn the same rows;
+//! Masked autoregressive flows, affine and with splines, a coupling flow with splines and a Gaussian with full covariance
+//! learn the same rows;
 //! the table shows the held-out log-likelihood of each, in nats for each row, with its standard error. A flow learns the
 //! rows by heart if it is let: a tenth of the rows to learn from says which of its parameters to keep. In the plane, the
 //! learnt densities are drawn in `out/density/`. A folder holds `data.txt`, `index_features.txt`, `index_target.txt` and
@@ -159,8 +160,10 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
     // Data meet the last layer first: it takes them from left to right.
     let made = |layer: usize| {
         let order = if (layers - layer) % 2 == 1 { LeftToRight } else { RightToLeft };
-        RealNvp::new(Made::new([units, units]).order(order)).transform(Transform::InverseAffine)
+        RealNvp::new(Made::new([units, units]).order(order))
     };
+    let affine = |layer| made(layer).transform(Transform::InverseAffine);
+    let splines = |layer| made(layer).transform(Transform::spline());
     let coupling = |layer: usize| {
         let net = sequential![Dense::new(units).relu(), Dense::new(units).relu()];
         let kept = if layer.is_multiple_of(2) { Kept::FirstHalf } else { Kept::SecondHalf };
@@ -173,8 +176,13 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
         ("gaussian", "Gaussian, full covariance", gaussian(data)?),
         (
             "maf",
-            "masked autoregressive",
-            fit(Sequential::of((0..layers).map(made).collect::<Vec<_>>()), data, options)?,
+            "masked autoregressive, affine",
+            fit(Sequential::of((0..layers).map(affine).collect::<Vec<_>>()), data, options)?,
+        ),
+        (
+            "autoregressive_spline",
+            "masked autoregressive, with splines",
+            fit(Sequential::of((0..layers).map(splines).collect::<Vec<_>>()), data, options)?,
         ),
         (
             "spline",
