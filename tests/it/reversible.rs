@@ -117,6 +117,11 @@ fn cases<E: Float>() -> Vec<Case<E>> {
             RealNvp::new(Coupling::new(net()).kept(Kept::Given(vec![true, false, false, true])))
                 .transform(Transform::spline()),
         ),
+        any(
+            "coupling that transforms what it keeps by splines",
+            3,
+            RealNvp::new(Coupling::new(net()).unconditional()).transform(Transform::spline()),
+        ),
         autoregressive(
             "autoregressive spline",
             RealNvp::new(Made::new([12])).transform(Transform::Spline { bins: 4, bound: 3.0 }),
@@ -127,6 +132,15 @@ fn cases<E: Float>() -> Vec<Case<E>> {
             name: "coupling given a context",
             features: 4,
             bind: bound(RealNvp::new(Coupling::new(net())), Some(context.clone())),
+            order: None,
+        },
+        Case {
+            name: "coupling that transforms what it keeps, given a context",
+            features: 4,
+            bind: bound(
+                RealNvp::new(Coupling::new(net()).kept(Kept::Even).unconditional()),
+                Some(context.clone()),
+            ),
             order: None,
         },
         any("actnorm", 4, ActNorm::new()),
@@ -427,7 +441,7 @@ fn constant_memory_gives_the_gradients_of_the_plain_stack_under_the_same_names()
             ActNorm::new(),
             RealNvp::new(Coupling::new(net())),
             InvertibleLinear::new().permuted(Key::new(2)),
-            RealNvp::new(Coupling::new(net()).kept(Kept::Odd)).transform(Transform::spline()),
+            RealNvp::new(Coupling::new(net()).kept(Kept::Odd).unconditional()).transform(Transform::spline()),
             Invert(ActNorm::new()),
         ]
         .named("flow")

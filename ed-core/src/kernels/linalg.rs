@@ -4,8 +4,7 @@ use std::fmt;
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{self, LltError};
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::linalg::{triangular_inverse, triangular_solve};
+use faer::linalg::triangular_solve;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::float::Real;
@@ -107,17 +106,6 @@ pub trait Backend: Sized {
         alpha: Self,
         par: Par,
     );
-    /// `c = alpha a b`, or `c += alpha a b`, for matrices of which only a triangle may be read or written.
-    fn triangular(
-        c: (MatMut<'_, Self>, BlockStructure),
-        accumulate: Accum,
-        a: (MatRef<'_, Self>, BlockStructure),
-        b: (MatRef<'_, Self>, BlockStructure),
-        alpha: Self,
-        par: Par,
-    );
-    /// The inverse of a lower triangle, in the lower triangle of `out`.
-    fn invert_lower(out: MatMut<'_, Self>, l: MatRef<'_, Self>, par: Par);
     /// Working memory of [`Backend::factor`] for order `n`.
     fn factor_memory(n: usize) -> MemBuffer;
     /// Cholesky factor in the lower triangle, or the order of the failing minor.
@@ -140,19 +128,6 @@ macro_rules! impl_backend {
                 par: Par,
             ) {
                 faer::linalg::matmul::matmul(c, accumulate, a, b, alpha, par);
-            }
-            fn triangular(
-                (c, of_c): (MatMut<'_, Self>, BlockStructure),
-                accumulate: Accum,
-                (a, of_a): (MatRef<'_, Self>, BlockStructure),
-                (b, of_b): (MatRef<'_, Self>, BlockStructure),
-                alpha: Self,
-                par: Par,
-            ) {
-                triangular::matmul(c, of_c, accumulate, a, of_a, b, of_b, alpha, par);
-            }
-            fn invert_lower(out: MatMut<'_, Self>, l: MatRef<'_, Self>, par: Par) {
-                triangular_inverse::invert_lower_triangular(out, l, par);
             }
             fn factor_memory(n: usize) -> MemBuffer {
                 MemBuffer::new(factor::cholesky_in_place_scratch::<$float>(n, Par::Seq, Default::default()))

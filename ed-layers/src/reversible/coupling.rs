@@ -63,10 +63,15 @@ impl Kept {
 /// the features. The network has to give the same output for the same input, so it takes no noise: a Bayesian layer or
 /// dropout has no place in it.
 ///
-/// Parameters: the network's, under `network`, and `readout/kernel`, `readout/bias`.
+/// [`Coupling::unconditional`] lets the kept features go through the flow's transformation too, by parameters that
+/// depend on nothing: each layer then learns the shape of every feature by itself as well as of half of them by the
+/// rest. The network sees them on the side of the data.
+///
+/// Parameters: the network's, under `network`, `readout/kernel`, `readout/bias`, and `unconditional` if it is wished.
 ///
 /// # Source
-/// Dinh et al. 2017, Real NVP, section 3.3; with splines, Durkan et al. 2019.
+/// Dinh et al. 2017, Real NVP, section 3.3; with splines and unconditional transformations, Durkan et al. 2019,
+/// section 4.
 ///
 /// # Examples
 /// ```
@@ -87,6 +92,7 @@ pub struct Coupling<N> {
     identity: Identity,
     network: Net<N>,
     kept: Kept,
+    unconditional: bool,
 }
 
 impl<N: Layer> Coupling<N> {
@@ -96,12 +102,18 @@ impl<N: Layer> Coupling<N> {
             identity: Identity::of("coupling"),
             network: Net(Arc::new(network)),
             kept: Kept::FirstHalf,
+            unconditional: false,
         }
     }
 
     /// With other features kept.
     pub fn kept(self, kept: Kept) -> Self {
         Coupling { kept, ..self }
+    }
+
+    /// With the kept features transformed too, each by parameters of its own that no other feature changes.
+    pub fn unconditional(self) -> Self {
+        Coupling { unconditional: true, ..self }
     }
 
     /// With a name.
@@ -145,11 +157,15 @@ where
         let (inputs, outputs) = (features_seen.shape().1, changed.len() * transform.num_params());
         let kernel: Rows<E> = param_as("readout/kernel", || Var::zeros((inputs, outputs)))?;
         let bias: Var<(usize,), E> = param_as("readout/bias", || Var::zeros((outputs,)))?;
+        let free = kept.len() * transform.num_params();
+        let unconditional =
+            self.unconditional.then(|| param_as("unconditional", || Var::zeros((free,)))).transpose()?;
         Ok(Arc::new(Map {
             network,
             captured,
             kernel,
             bias,
+            unconditional,
             context,
             kept: kept.into(),
             changed: changed.into(),
@@ -192,6 +208,8 @@ struct Map<N, E: Float> {
     captured: Captured,
     kernel: Rows<E>,
     bias: Var<(usize,), E>,
+    /// Parameters of the kept features' own transformation.
+    unconditional: Option<Var<(usize,), E>>,
     context: Option<Rows<E>>,
     kept: Arc<[usize]>,
     changed: Arc<[usize]>,
@@ -213,25 +231,45 @@ where
 {
     fn map(&self, x: &Value<E>, direction: Direction) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
-        let kept = take_columns(flat.rows.value(), &self.kept)?;
+        let num_rows = flat.rows.shape().0;
+        let before = take_columns(flat.rows.value(), &self.kept)?;
         let changed = take_columns(flat.rows.value(), &self.changed)?;
+        let (after, own_log_det) = match &self.unconditional {
+            None => (before.clone(), None),
+            Some(params) => {
+                let params = params.broadcast_to((num_rows, params.shape().0))?;
+                let (after, log_det) = self.transform.apply(&before, params.value(), direction)?;
+                (after, Some(log_det))
+            }
+        };
+        let seen = match direction {
+            Direction::Forward => &after,
+            Direction::Inverse => &before,
+        };
         let seen = match &self.context {
-            None => kept.clone(),
+            None => seen.clone(),
             Some(context) => {
-                let (rows, width) = (flat.rows.shape().0, context.shape().1);
+                let width = context.shape().1;
                 let context = if context.shape().0 == 1 {
-                    context.broadcast_to((rows, width))?
+                    context.broadcast_to((num_rows, width))?
                 } else {
                     context.clone()
                 };
-                join_columns(&kept, context.value())?
+                join_columns(seen, context.value())?
             }
         };
         let seen: Rows<E> = Var::from_value(seen)?;
         let features = self.captured.run(|| self.network.run(seen))?;
         let params = (features.dot(&self.kernel)? + &self.bias).check()?;
         let (changed, log_det) = self.transform.apply(&changed, params.value(), direction)?;
-        let y = take_columns(&join_columns(&kept, &changed)?, &self.back)?;
+        let y = take_columns(&join_columns(&after, &changed)?, &self.back)?;
+        let log_det = match own_log_det {
+            None => log_det,
+            Some(own) => {
+                let [changed, kept] = [log_det, own].map(Var::<(usize,), E>::from_value);
+                (changed? + kept?).check()?.into_value()
+            }
+        };
         Ok((flat.back(&Var::from_value(y)?)?, log_det.reshape(flat.front)?))
     }
 }
