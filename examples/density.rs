@@ -162,7 +162,6 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
         let order = if (layers - layer) % 2 == 1 { LeftToRight } else { RightToLeft };
         RealNvp::new(Made::new([units, units]).order(order))
     };
-    let affine = |layer| made(layer).transform(Transform::InverseAffine);
     let splines = |layer| made(layer).transform(Transform::spline());
     // Started by Glorot's law, at half of He's variance: wider starts learn the rows by heart sooner.
     let hidden = || Dense::new(units).activation(Activation::Relu);
@@ -176,7 +175,7 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
         (
             "maf",
             "masked autoregressive, affine",
-            fit(Sequential::of((0..layers).map(affine).collect::<Vec<_>>()), data, options)?,
+            fit(Sequential::of((0..layers).map(made).collect::<Vec<_>>()), data, options)?,
         ),
         (
             "autoregressive_spline",

@@ -73,12 +73,6 @@ fn cases<E: Float>() -> Vec<Case<E>> {
             vec![2, 0, 1],
             Side::Output,
         ),
-        autoregressive(
-            "maf stated from the data",
-            RealNvp::new(Made::new([9])).transform(Transform::InverseAffine),
-            vec![0, 1, 2],
-            Side::Output,
-        ),
         autoregressive("maf of one number", RealNvp::new(Made::new([4])), vec![0], Side::Output),
         autoregressive(
             "iaf",

@@ -44,20 +44,12 @@ impl<E: Float> Autoregressive<E> {
         }
     }
 
-    /// The direction away from the side that the network sees.
-    fn away(&self) -> Direction {
-        match self.seen {
-            Side::Input => Direction::Forward,
-            Side::Output => Direction::Inverse,
-        }
-    }
-
     /// Away from the side that the network sees: all at once.
     fn at_once(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
         let sorted = self.ordered(&flat.rows, 0)?;
         let params = self.net.outputs(&sorted)?;
-        let (y, log_det) = self.transform.apply(sorted.value(), params.value(), self.away())?;
+        let (y, log_det) = self.transform.apply(sorted.value(), params.value(), Direction::Forward)?;
         let y = self.ordered(&Var::from_value(y)?, 1)?;
         Ok((flat.back(&y)?, log_det.reshape(flat.front)?))
     }
@@ -66,22 +58,17 @@ impl<E: Float> Autoregressive<E> {
     fn in_turn(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
         let sorted = self.ordered(&flat.rows, 0)?;
-        let towards = match self.away() {
-            Direction::Forward => Direction::Inverse,
-            Direction::Inverse => Direction::Forward,
-        };
-        let solved = self.net.solve(&sorted, self.transform, towards)?;
+        let solved = self.net.solve(&sorted, self.transform)?;
         let on_tape = sorted.node().is_some()
             || self.net.layers.iter().any(|(kernel, bias)| kernel.node().is_some() || bias.node().is_some())
             || self.net.context.as_ref().is_some_and(|context| context.node().is_some());
         let y = if on_tape {
             // One more pass, at the solution, carries the gradients; what it lacks is how the solution moves itself.
             let params = self.net.outputs(&solved)?;
-            let (y, _) = self.transform.apply(sorted.value(), params.value(), towards)?;
+            let (y, _) = self.transform.apply(sorted.value(), params.value(), Direction::Inverse)?;
             let fixed_point = FixedPoint {
                 net: self.net.detached(),
                 transform: self.transform,
-                direction: towards,
                 given: sorted.detach(),
                 solved,
             };
@@ -90,7 +77,7 @@ impl<E: Float> Autoregressive<E> {
             solved
         };
         let params = self.net.outputs(&y)?;
-        let (_, log_det) = self.transform.apply(y.value(), params.value(), self.away())?;
+        let (_, log_det) = self.transform.apply(y.value(), params.value(), Direction::Forward)?;
         let log_det: Var<(usize,), E> = Var::from_value(log_det)?;
         let y = self.ordered(&y, 1)?;
         Ok((flat.back(&y)?, (-log_det).value().reshape(flat.front)?))
@@ -132,7 +119,6 @@ impl<E: Float> Bijector<E> for Autoregressive<E> {
 struct FixedPoint<E: Float> {
     net: BoundMade<E>,
     transform: Transform,
-    direction: Direction,
     given: Rows<E>,
     solved: Rows<E>,
 }
@@ -149,7 +135,7 @@ impl<E: Float> FixedPoint<E> {
         let tape = Tape::<E>::of();
         let y = tape.watch(&self.solved);
         let params = self.net.outputs(&y)?;
-        let (next, _) = self.transform.apply(self.given.value(), params.value(), self.direction)?;
+        let (next, _) = self.transform.apply(self.given.value(), params.value(), Direction::Inverse)?;
         let next: Rows<E> = Var::from_value(next)?;
         let weights = Var::from_vec(w.to_vec(), *next.shape())?;
         let gradients = (next * weights).sum().backward()?;

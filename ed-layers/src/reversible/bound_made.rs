@@ -57,11 +57,11 @@ impl<E: Float> BoundMade<E> {
         BoundMade { layers, context: self.context.as_ref().map(Var::detach), ..self.clone() }
     }
 
-    /// Solves `y = transform(x; outputs(y))` for `y`, one position after another, off the tape.
+    /// Solves `x = transform(y; outputs(y))` for `y`, one position after another, off the tape.
     ///
     /// Every unit is computed once, when all that it sees is known: the work of one pass in all, not one pass for each
     /// position.
-    pub fn solve(&self, x: &Rows<E>, transform: Transform, direction: Direction) -> Result<Rows<E>> {
+    pub fn solve(&self, x: &Rows<E>, transform: Transform) -> Result<Rows<E>> {
         let (rows, width) = *x.shape();
         // Features by rows, so that the features before a position are consecutive.
         let given = x.detach().transpose().to_vec()?;
@@ -95,7 +95,8 @@ impl<E: Float> BoundMade<E> {
                 let dims = Dims::vector(numbers.len());
                 Value::from_vec(numbers, dims)
             };
-            let (y, _) = transform.apply(&row(given[place.clone()].to_vec())?, &row(params)?, direction)?;
+            let (y, _) =
+                transform.apply(&row(given[place.clone()].to_vec())?, &row(params)?, Direction::Inverse)?;
             known[place].copy_from_slice(y.as_slice()?);
             self.advance(&mut hidden, &known, rows, last)?;
             first = last;

@@ -232,13 +232,15 @@ where
     fn map(&self, x: &Value<E>, direction: Direction) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
         let num_rows = flat.rows.shape().0;
+        // The network sees the side of the data, from which the transformation is stated.
+        let stated = direction.opposite();
         let before = take_columns(flat.rows.value(), &self.kept)?;
         let changed = take_columns(flat.rows.value(), &self.changed)?;
         let (after, own_log_det) = match &self.unconditional {
             None => (before.clone(), None),
             Some(params) => {
                 let params = params.broadcast_to((num_rows, params.shape().0))?;
-                let (after, log_det) = self.transform.apply(&before, params.value(), direction)?;
+                let (after, log_det) = self.transform.apply(&before, params.value(), stated)?;
                 (after, Some(log_det))
             }
         };
@@ -261,7 +263,7 @@ where
         let seen: Rows<E> = Var::from_value(seen)?;
         let features = self.captured.run(|| self.network.run(seen))?;
         let params = (features.dot(&self.kernel)? + &self.bias).check()?;
-        let (changed, log_det) = self.transform.apply(&changed, params.value(), direction)?;
+        let (changed, log_det) = self.transform.apply(&changed, params.value(), stated)?;
         let y = take_columns(&join_columns(&after, &changed)?, &self.back)?;
         let log_det = match own_log_det {
             None => log_det,

@@ -30,7 +30,7 @@ pub trait Conditioner<E: Float>: Layer {
 /// densities, take one pass, as a variational posterior wants it. With a [`Coupling`](super::Coupling) both ways take
 /// one pass.
 ///
-/// It starts as the identity.
+/// The transformation is stated from the side that the network sees ([`Transform`]). It starts as the identity.
 ///
 /// # Source
 /// Dinh et al. 2017 (Real NVP); Papamakarios et al. 2017 (masked autoregressive flow); Kingma et al. 2016 (inverse

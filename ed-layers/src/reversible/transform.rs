@@ -7,14 +7,14 @@ use ed_core::tensor::{Dims, Float, Value, Var};
 use super::flat::{Flat, unflat_rows};
 
 /// A bijection of single numbers with parameters for each.
+///
+/// It is stated from the side that the network sees: `x` is on that side, and `y` on the other. A density is then found
+/// by the direct formula, and parameters that are off do not grow by what they are scaled with afterwards.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub enum Transform {
     /// `y = shift + eˢ x`, with a log-scale that is soft-clipped at ±7 ([`shift_scale`]).
     #[default]
     Affine,
-    /// The affine map stated from the other side: `x = shift + eˢ y`. Going from data to the base it adds and does not
-    /// subtract what is then scaled, which errs less far outside of the rows that a masked autoregressive flow learnt.
-    InverseAffine,
     /// `y = x + shift`: it keeps volumes (Dinh, Krueger and Bengio 2015).
     Additive,
     /// A monotone rational-quadratic spline of so many bins between `-bound` and `bound`, the identity outside
@@ -36,14 +36,14 @@ impl Transform {
     /// Numbers that the network gives for each number.
     pub fn num_params(self) -> usize {
         match self {
-            Transform::Affine | Transform::InverseAffine => 2,
+            Transform::Affine => 2,
             Transform::Additive => 1,
             Transform::Spline { bins, .. } => (3 * bins).saturating_sub(1),
         }
     }
 
-    /// The map and its log-determinants: `x` is `[…, M]` and `params` `[…, num_params · M]`, one parameter of all
-    /// numbers after the other. Parameters of zero are the identity.
+    /// The map, forward from the side that the network sees, and its log-determinants: `x` is `[…, M]` and `params`
+    /// `[…, num_params · M]`, one parameter of all numbers after the other. Parameters of zero are the identity.
     ///
     /// # Errors
     /// A misfit of shapes, or the error that an input carries.
@@ -55,7 +55,6 @@ impl Transform {
     ) -> Result<(Value<E>, Value<E>)> {
         match self {
             Transform::Affine => shift_scale(x, params, direction),
-            Transform::InverseAffine => shift_scale(x, params, direction.opposite()),
             Transform::Spline { bins, bound } => rational_quadratic_spline(x, params, bins, bound, direction),
             Transform::Additive => {
                 let (x, shift) = (Flat::of(x)?, Flat::of(params)?);
@@ -73,7 +72,6 @@ impl Transform {
     pub fn name(self) -> &'static str {
         match self {
             Transform::Affine => "affine",
-            Transform::InverseAffine => "inverse affine",
             Transform::Additive => "additive",
             Transform::Spline { .. } => "spline",
         }
