@@ -1,28 +1,200 @@
-//! What cells have in common: two kernels and a bias, drawn together.
+//! [`Cell`]: one step of a recurrent network; what all of them have in common.
 
-use ed_core::Result;
-use ed_core::tensor::{Dims, Float, Var};
+use std::marker::PhantomData;
+use std::sync::Arc;
 
-use crate::estimator::{Estimator, Slot};
+use ed_core::tensor::{Dims, Float, Value, Var};
+use ed_core::{Error, Result, SiteName};
+
+use crate::estimator::{Deterministic, Estimator, Slot};
 use crate::geometry::{DenseMap, Geometry};
 use crate::initializers::VarianceScaling;
+use crate::layer::{Input, Layer};
+use crate::linear::Bias;
+use crate::scope::{self, Identity};
 
 type Matrix = (usize, usize);
 
-/// What a cell drew for a sequence.
-#[derive(Clone, Debug)]
-pub struct CellPass<W: Estimator, E: Float> {
-    pub(super) kernel: W::Drawn<Matrix, E>,
-    pub(super) recurrent: W::Drawn<Matrix, E>,
+/// What tells one recurrent cell from another: its gates, its biases, its state and its formula. Whoever implements it
+/// has a cell, its Bayesian variants and the layer over whole sequences.
+pub trait Gates: Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// The cell's name, as its type is written.
+    const CELL: &'static str;
+    /// The name of the layer over whole sequences, as its type is written.
+    const LAYER: &'static str;
+    /// The name under which the parameters lie, if a cell is given no other.
+    const NAME: &'static str;
+    /// How many numbers a unit takes from a product.
+    const NUM_GATES: usize;
+    /// Names of the biases, each of `NUM_GATES · units` numbers.
+    const BIASES: &'static [&'static str];
+
+    /// What goes from one step to the next.
+    type State<E: Float>: Clone + std::fmt::Debug;
+
+    /// Where the bias of a gate starts.
+    fn bias_start(gate: usize) -> f64 {
+        let _ = gate;
+        0.0
+    }
+
+    /// The state before the first step.
+    fn zeros<E: Float>(batch: usize, units: usize) -> Self::State<E>;
+
+    /// The hidden state `[batch, units]`.
+    ///
+    /// # Errors
+    /// The error that the state carries.
+    fn hidden<E: Float>(state: &Self::State<E>) -> Result<Var<Matrix, E>>;
+
+    /// One step from the products of the input and of the hidden state with their kernels, `[batch, NUM_GATES · units]`
+    /// each.
+    ///
+    /// # Errors
+    /// The error that an input carries.
+    fn step<E: Float>(
+        products: [Var<Matrix, E>; 2],
+        biases: &[Value<E>],
+        before: &Self::State<E>,
+    ) -> Result<Self::State<E>>;
+
+    /// All steps of `[batch, steps, inputs]` as one operation, from a state of zeros: `[batch, steps, units]`.
+    ///
+    /// # Errors
+    /// A misfit of shapes, or the error that an input carries.
+    fn sequence<E: Float>(x: &Value<E>, kernels: [&Value<E>; 2], biases: &[Value<E>]) -> Result<Value<E>>;
 }
 
-impl<W: Estimator, E: Float> CellPass<W, E> {
-    /// The kernels of a cell that maps `[batch, inputs]` and `[batch, units]` to `[batch, outputs]` each.
-    pub(super) fn draw(estimator: &W, [batch, inputs, units, outputs]: [usize; 4]) -> Result<CellPass<W, E>> {
+/// A recurrent cell with an estimator of its kernels: [`LstmCell`](super::LstmCell), [`GruCell`](super::GruCell).
+///
+/// Its weights are `kernel`, `[inputs, gates · units]`, and `recurrent_kernel`, `[units, gates · units]`, and the gates'
+/// biases. An uncertain cell draws them once for each [`zero_state`](Cell::zero_state).
+#[derive(Clone, Debug)]
+pub struct Cell<G: Gates, W: Estimator = Deterministic> {
+    identity: Identity,
+    units: usize,
+    estimator: W,
+    bias: Bias,
+    gates: PhantomData<G>,
+}
+
+/// The state of a [`Cell`] between two steps of a sequence, and the weights that it drew for it.
+#[derive(Clone, Debug)]
+pub struct CellState<G: Gates, W: Estimator, E: Float> {
+    batch: usize,
+    pub(super) state: Option<G::State<E>>,
+    drawn: Option<Arc<Drawn<W, E>>>,
+}
+
+/// What a cell drew for a sequence.
+#[derive(Clone, Debug)]
+struct Drawn<W: Estimator, E: Float> {
+    kernel: W::Drawn<Matrix, E>,
+    recurrent: W::Drawn<Matrix, E>,
+    biases: Vec<Value<E>>,
+}
+
+impl<G: Gates, W: Estimator, E: Float> CellState<G, W, E> {
+    /// The start of another sequence with the same weights.
+    pub fn at_zero(self) -> Self {
+        CellState { state: None, ..self }
+    }
+
+    /// The hidden state `[batch, units]`; `None` before the first step, when it is zero.
+    pub fn hidden(&self) -> Option<Result<Var<Matrix, E>>> {
+        self.state.as_ref().map(G::hidden)
+    }
+}
+
+impl<G: Gates> Cell<G> {
+    /// A deterministic cell.
+    pub fn new(units: usize) -> Self {
+        Cell::of(units, Deterministic)
+    }
+}
+
+impl<G: Gates, W: Estimator> crate::WithUnits for Cell<G, W> {
+    fn new(units: usize) -> Self {
+        Cell::of(units, W::default())
+    }
+}
+
+impl<G: Gates, W: Estimator> Cell<G, W> {
+    fn of(units: usize, estimator: W) -> Self {
+        Cell { identity: Identity::of(G::NAME), units, estimator, bias: Bias::default(), gates: PhantomData }
+    }
+
+    /// With a name.
+    pub fn named(self, name: impl Into<SiteName>) -> Self {
+        Cell { identity: self.identity.named(name), ..self }
+    }
+
+    /// With an estimator that has settings.
+    pub fn estimator<V: Estimator>(self, estimator: V) -> Cell<G, V> {
+        let Cell { identity, units, bias, gates, .. } = self;
+        Cell { identity, units, estimator, bias, gates }
+    }
+
+    /// With another bias: none, or one that it believes in, which is drawn with the kernels.
+    pub fn bias(self, bias: Bias) -> Self {
+        Cell { bias, ..self }
+    }
+
+    /// Number of hidden units.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// The start of a sequence for a batch of so many examples. The first step draws the weights for all of it.
+    pub fn zero_state<E: Float>(&self, batch: usize) -> CellState<G, W, E> {
+        CellState { batch, state: None, drawn: None }
+    }
+
+    /// One step: `[batch, inputs]` and a state give the hidden state `[batch, units]` and the next state.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the input does not fit the state or the weights; those of drawing the weights.
+    pub fn step<E: Float>(
+        &self,
+        x: impl Input<Owned = Var<Matrix, E>>,
+        state: CellState<G, W, E>,
+    ) -> Result<(Var<Matrix, E>, CellState<G, W, E>)> {
+        scope::enter(self, || self.stepped(&x.into_owned(), state))
+    }
+
+    fn stepped<E: Float>(
+        &self,
+        x: &Var<Matrix, E>,
+        CellState { batch, state, drawn }: CellState<G, W, E>,
+    ) -> Result<(Var<Matrix, E>, CellState<G, W, E>)> {
+        let (rows, inputs) = *x.shape();
+        if rows != batch {
+            let expected = format!("[{batch}, inputs], as its state is for {batch} examples");
+            return Err(Error::Shape { op: G::CELL, expected, got: x.dims() });
+        }
+        let drawn = match drawn {
+            Some(drawn) => drawn,
+            None => Arc::new(self.drawn(batch, inputs)?),
+        };
+        let before = state.unwrap_or_else(|| G::zeros(batch, self.units));
+        // The number of units is the kernel's.
+        let product = |kernel, x: &Var<Matrix, E>| W::apply(kernel, &DenseMap { units: 0 }, x);
+        let products = [product(&drawn.kernel, x)?, product(&drawn.recurrent, &G::hidden(&before)?)?];
+        let after = G::step(products, &drawn.biases, &before)?;
+        let hidden = G::hidden(&after)?;
+        Ok((hidden, CellState { batch, state: Some(after), drawn: Some(drawn) }))
+    }
+
+    fn drawn<E: Float>(&self, batch: usize, inputs: usize) -> Result<Drawn<W, E>> {
+        if self.units == 0 {
+            let (of, got) = (G::CELL, "0".to_string());
+            return Err(Error::Parameter { of, name: "units", must_be: "at least 1", got });
+        }
+        let outputs = G::NUM_GATES * self.units;
         let map = DenseMap { units: outputs };
-        let slot = |name, from: usize| -> Result<Slot<Matrix>> {
-            let input = (batch, from);
-            Ok(Slot {
+        let kernel = |name, inputs: usize| -> Result<W::Drawn<Matrix, E>> {
+            let input = (batch, inputs);
+            self.estimator.draw(&Slot {
                 name,
                 shape: map.kernel_shape(&input)?,
                 initializer: VarianceScaling::glorot(),
@@ -30,26 +202,52 @@ impl<W: Estimator, E: Float> CellPass<W, E> {
                 outputs,
             })
         };
-        let kernel = estimator.draw(&slot("kernel", inputs)?)?;
-        let recurrent = estimator.draw(&slot("recurrent_kernel", units)?)?;
-        Ok(CellPass { kernel, recurrent })
-    }
-
-    /// `K(x, w)` of the input and of the hidden state.
-    pub(super) fn products(
-        &self,
-        x: &Var<Matrix, E>,
-        hidden: &Var<Matrix, E>,
-    ) -> Result<[Var<Matrix, E>; 2]> {
-        let map = |kernel: &W::Drawn<Matrix, E>, x: &Var<Matrix, E>| {
-            // The number of units is the kernel's.
-            W::apply(kernel, &DenseMap { units: 0 }, x)
+        let bias = |&name: &&'static str| -> Result<Value<E>> {
+            let start = |place: usize| G::bias_start(place / self.units);
+            let bias = self.bias.draw_from(name, self.estimator.members(), outputs, start)?;
+            Ok(bias.unwrap_or_else(|| Value::full(E::ZERO, Dims::vector(outputs))))
         };
-        Ok([map(&self.kernel, x)?, map(&self.recurrent, hidden)?])
+        Ok(Drawn {
+            kernel: kernel("kernel", inputs)?,
+            recurrent: kernel("recurrent_kernel", self.units)?,
+            biases: G::BIASES.iter().map(bias).collect::<Result<_>>()?,
+        })
     }
 
-    /// Both kernels, if each is one matrix for all examples: then a sequence can be run as one operation.
-    pub(super) fn matrices(&self) -> Option<[&Var<Matrix, E>; 2]> {
-        Some([W::kernel(&self.kernel)?, W::kernel(&self.recurrent)?])
+    /// All steps of a sequence: one operation if each kernel is one matrix for all examples.
+    pub(super) fn unroll<E: Float>(
+        &self,
+        x: &Var<(usize, usize, usize), E>,
+    ) -> Result<Var<(usize, usize, usize), E>> {
+        let (batch, steps, inputs) = *x.shape();
+        let drawn: Drawn<W, E> = self.drawn(batch, inputs)?;
+        if let (Some(kernel), Some(recurrent)) = (W::kernel(&drawn.kernel), W::kernel(&drawn.recurrent)) {
+            let kernels = [kernel.value(), recurrent.value()];
+            return Var::from_value(G::sequence(x.value(), kernels, &drawn.biases)?);
+        }
+        let by_time: Var<(usize, usize, usize), E> = x.permute(&[1, 0, 2])?;
+        let mut state = CellState { batch, state: None, drawn: Some(Arc::new(drawn)) };
+        let mut hidden = Vec::with_capacity(steps);
+        for step in 0..steps {
+            let h;
+            (h, state) = self.stepped(&by_time.at(step)?, state)?;
+            hidden.push(h);
+        }
+        Var::stack(&hidden)?.permute(&[1, 0, 2])
+    }
+}
+
+impl<G: Gates, W: Estimator> Layer for Cell<G, W> {
+    fn kind(&self) -> &'static str {
+        G::CELL
+    }
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+    fn settings(&self) -> String {
+        match W::NAME {
+            "Deterministic" => self.units.to_string(),
+            name => format!("{}, {name}", self.units),
+        }
     }
 }
