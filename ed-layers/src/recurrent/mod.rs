@@ -1,8 +1,8 @@
 //! Recurrent cells: step by step, or unrolled over a sequence.
 //!
 //! A cell draws its weights once for a sequence. What it drew travels in its state, so that a loop over
-//! [`step`](Cell::step) sees one network, and the next [`zero_state`](Cell::zero_state) another. A cell of one's own is
-//! an implementation of [`Gates`].
+//! [`step`](Cell::step) sees one network; the next [`zero_state`](Cell::zero_state), in another step of training or under
+//! another seed, sees another. A cell of one's own is an implementation of [`Gates`].
 
 mod cell;
 mod gru;

@@ -64,8 +64,8 @@ impl Kept {
 /// dropout has no place in it.
 ///
 /// [`Coupling::unconditional`] lets the kept features go through the flow's transformation too, by parameters that
-/// depend on nothing: each layer then learns the shape of every feature by itself as well as of half of them by the
-/// rest. The network sees them on the side of the data.
+/// depend on nothing: a layer then shapes every feature, half of them by the others and half of them each by itself.
+/// The network sees the features on the side of the data.
 ///
 /// Parameters: the network's, under `network`, `readout/kernel`, `readout/bias`, and `unconditional` if it is wished.
 ///

@@ -8,8 +8,9 @@ use super::flat::{Flat, unflat_rows};
 
 /// A bijection of single numbers with parameters for each.
 ///
-/// It is stated from the side that the network sees: `x` is on that side, and `y` on the other. A density is then found
-/// by the direct formula, and parameters that are off do not grow by what they are scaled with afterwards.
+/// It is stated from the side that the network sees: `x` is on that side, and `y` on the other. For a masked
+/// autoregressive flow and a coupling `x` is the data, as in Dinh et al. 2017; for an inverse autoregressive flow it is
+/// the base, as in Kingma et al. 2016.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub enum Transform {
     /// `y = shift + eˢ x`, with a log-scale that is soft-clipped at ±7 ([`shift_scale`]).
