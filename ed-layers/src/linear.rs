@@ -1,7 +1,6 @@
 //! [`Linear`]: a geometry, an estimator for its kernel, a bias and an activation.
 
 use dfdx::shapes::Shape;
-use ed_core::ops::{add_channels, add_channels_relu};
 use ed_core::params::any_param;
 use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::trace::full_name;
@@ -9,7 +8,7 @@ use ed_core::{Error, Result, SiteName};
 
 use crate::activation::Activation;
 use crate::estimator::{Deterministic, Estimator, Slot};
-use crate::geometry::{DenseMap, Geometry, Layout};
+use crate::geometry::{DenseMap, Geometry, Layout, add_bias};
 use crate::initializers::VarianceScaling;
 use crate::layer::{Apply, Layer};
 use crate::scope::Identity;
@@ -178,12 +177,13 @@ impl<G, W: Estimator> Linear<G, W> {
     where
         G: Geometry<S>,
     {
-        let y = W::apply(&pass.kernel, &self.geometry, x)?;
-        match (&pass.bias, self.activation) {
-            (None, activation) => activation.of(&y),
-            (Some(bias), Activation::Relu) => Var::from_value(add_channels_relu(y.value(), bias)?),
-            (Some(bias), activation) => activation.of(&Var::from_value(add_channels(y.value(), bias)?)?),
-        }
+        let rectified = self.activation == Activation::Relu;
+        let y = match (&pass.bias, W::kernel(&pass.kernel)) {
+            (None, _) => return self.activation.of(&W::apply(&pass.kernel, &self.geometry, x)?),
+            (Some(bias), Some(kernel)) => self.geometry.apply_with_bias(x, kernel, bias, rectified)?,
+            (Some(bias), None) => add_bias(&W::apply(&pass.kernel, &self.geometry, x)?, bias, rectified)?,
+        };
+        if rectified { Ok(y) } else { self.activation.of(&y) }
     }
 }
 

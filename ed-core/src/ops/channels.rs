@@ -17,7 +17,7 @@ use crate::tensor::{Backward, Float, GradSlot, Keep, Op, Value};
 
 /// `out[row, c] = f(x[row, c], v[row / per_group, c])`.
 #[derive(Debug)]
-struct Channels<F> {
+pub(super) struct Channels<F> {
     f: PhantomData<F>,
     /// Rows of channels that share a row of parameters.
     per_group: usize,
@@ -25,13 +25,33 @@ struct Channels<F> {
 }
 
 impl<F: BinaryFn> Channels<F> {
+    /// One row of parameters for all rows.
+    pub fn of_all(rows: usize, channels: usize) -> Channels<F> {
+        Channels { f: PhantomData, per_group: rows.max(1), channels }
+    }
+
     /// Rows that one core takes at a time.
     fn chunk(&self) -> usize {
         (CHUNK / self.channels).max(1)
     }
 
+    /// Puts `f(x, v)` in the place of each `x`.
+    pub fn map_in_place<E: Float>(&self, x: &mut [E], v: &[E]) {
+        if x.is_empty() {
+            return;
+        }
+        for_each(Rows::new(x, self.channels), self.chunk(), |first_row, x| {
+            dispatch(InPlace { of: self, first_row, x: x.into_inner(), v });
+        });
+    }
+
     /// Adds to the gradients that are wanted, in one pass over the rows.
-    fn grads<E: Float>(&self, [x, v, g]: [&[E]; 3], by_x: Option<Gradient<'_, E>>, by_v: Option<&mut [E]>) {
+    pub fn grads<E: Float>(
+        &self,
+        [x, v, g]: [&[E]; 3],
+        by_x: Option<Gradient<'_, E>>,
+        by_v: Option<&mut [E]>,
+    ) {
         let (channels, group) = (self.channels, self.per_group * self.channels);
         let fresh = by_x.as_ref().is_none_or(|grad| grad.fresh);
         let by_x = by_x.map(|grad| Rows::new(grad.values, group));
@@ -89,6 +109,29 @@ impl<F: BinaryFn, E: Float> Kernel for Forward<'_, F, E> {
             let v = &self.v[group * channels..][..channels];
             for ((out, &x), &v) in out.iter_mut().zip(x).zip(v) {
                 *out = F::f::<A, E>(x, v);
+            }
+        }
+    }
+}
+
+struct InPlace<'a, F, E> {
+    of: &'a Channels<F>,
+    first_row: usize,
+    x: &'a mut [E],
+    v: &'a [E],
+}
+
+impl<F: BinaryFn, E: Float> Kernel for InPlace<'_, F, E> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<A: Arch>(self) {
+        let channels = self.of.channels;
+        for (row, x) in self.x.chunks_exact_mut(channels).enumerate() {
+            let group = (self.first_row + row) / self.of.per_group;
+            let v = &self.v[group * channels..][..channels];
+            for (x, &v) in x.iter_mut().zip(v) {
+                *x = F::f::<A, E>(*x, v);
             }
         }
     }
@@ -226,7 +269,7 @@ pub fn add_channels<E: Float>(x: &Value<E>, v: &Value<E>) -> Result<Value<E>> {
 
 /// `max(x + v, 0)`.
 #[derive(Clone, Copy, Debug)]
-struct AddRelu;
+pub(super) struct AddRelu;
 
 impl BinaryFn for AddRelu {
     const NAME: &'static str = "add_channels_relu";

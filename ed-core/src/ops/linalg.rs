@@ -26,25 +26,20 @@ pub(super) fn overwrite_or_add<E: Float>(slot: GradSlot<'_, E>, write: impl FnOn
 
 /// Products of matrices and vectors: a vector on the left is a row, one on the right a column.
 #[derive(Debug)]
-struct MatMul {
-    rows: usize,
-    inner: usize,
-    columns: usize,
+pub(super) struct MatMul {
+    pub rows: usize,
+    pub inner: usize,
+    pub columns: usize,
 }
 
 impl MatMul {
     fn is_empty(&self) -> bool {
         self.rows * self.inner * self.columns == 0
     }
-}
 
-impl<E: Float> Op<E> for MatMul {
-    fn name(&self) -> &'static str {
-        "dot"
-    }
-
-    fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
-        let (&MatMul { rows, inner, columns }, a, b) = (self, inputs[0], inputs[1]);
+    /// `out = a b`.
+    pub fn product<E: Float>(&self, a: &[E], b: &[E], out: &mut [E]) {
+        let &MatMul { rows, inner, columns } = self;
         if self.is_empty() {
             return out.fill(E::ZERO);
         }
@@ -64,48 +59,59 @@ impl<E: Float> Op<E> for MatMul {
         }
     }
 
-    fn backward(&self, pass: &mut Backward<'_, E>) {
+    /// The gradient by the left factor, `g bᵀ`.
+    pub fn grad_left<E: Float>(&self, b: &[E], g: &[E], slot: GradSlot<'_, E>) {
         let &MatMul { rows, inner, columns } = self;
-        let (a, b, g) = (pass.inputs[0], pass.inputs[1], pass.grad_out);
-        if self.is_empty() {
-            return;
-        }
-        let beta = |slot: &GradSlot<'_, E>| if slot.is_fresh() { E::ZERO } else { E::ONE };
-        if let Some(slot) = pass.grad(0) {
-            // g bᵀ
-            match (rows, inner, columns) {
-                (_, _, 1) => fits(product::outer_add(E::ONE, g, b, slot.add())),
-                (1, _, _) => {
-                    overwrite_or_add(slot, |out| fits(product::matvec([inner, columns], b, g, out)));
-                }
-                (_, 1, _) => {
-                    overwrite_or_add(slot, |out| fits(product::matvec([rows, columns], g, b, out)));
-                }
-                _ => {
-                    let (sizes, beta) = ([rows, columns, inner], beta(&slot));
-                    let (g, b) = ((g, Transpose::No), (b, Transpose::Yes));
-                    fits(product::matmul(sizes, E::ONE, g, b, beta, slot.raw()));
-                }
+        match (rows, inner, columns) {
+            _ if self.is_empty() => {}
+            (_, _, 1) => fits(product::outer_add(E::ONE, g, b, slot.add())),
+            (1, _, _) => overwrite_or_add(slot, |out| fits(product::matvec([inner, columns], b, g, out))),
+            (_, 1, _) => overwrite_or_add(slot, |out| fits(product::matvec([rows, columns], g, b, out))),
+            _ => {
+                let beta = if slot.is_fresh() { E::ZERO } else { E::ONE };
+                let (g, b) = ((g, Transpose::No), (b, Transpose::Yes));
+                fits(product::matmul([rows, columns, inner], E::ONE, g, b, beta, slot.raw()));
             }
+        }
+    }
+
+    /// The gradient by the right factor, `aᵀ g`.
+    pub fn grad_right<E: Float>(&self, a: &[E], g: &[E], slot: GradSlot<'_, E>) {
+        let &MatMul { rows, inner, columns } = self;
+        match (rows, inner, columns) {
+            _ if self.is_empty() => {}
+            (1, _, _) => fits(product::outer_add(E::ONE, a, g, slot.add())),
+            (_, _, 1) => {
+                overwrite_or_add(slot, |out| fits(product::matvec_transposed([rows, inner], a, g, out)));
+            }
+            (_, 1, _) => {
+                overwrite_or_add(slot, |out| fits(product::matvec_transposed([rows, columns], g, a, out)));
+            }
+            _ => {
+                let beta = if slot.is_fresh() { E::ZERO } else { E::ONE };
+                let (a, g) = ((a, Transpose::Yes), (g, Transpose::No));
+                fits(product::matmul([inner, rows, columns], E::ONE, a, g, beta, slot.raw()));
+            }
+        }
+    }
+}
+
+impl<E: Float> Op<E> for MatMul {
+    fn name(&self) -> &'static str {
+        "dot"
+    }
+
+    fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
+        self.product(inputs[0], inputs[1], out);
+    }
+
+    fn backward(&self, pass: &mut Backward<'_, E>) {
+        let (a, b, g) = (pass.inputs[0], pass.inputs[1], pass.grad_out);
+        if let Some(slot) = pass.grad(0) {
+            self.grad_left(b, g, slot);
         }
         if let Some(slot) = pass.grad(1) {
-            // aᵀ g
-            match (rows, inner, columns) {
-                (1, _, _) => fits(product::outer_add(E::ONE, a, g, slot.add())),
-                (_, _, 1) => {
-                    overwrite_or_add(slot, |out| fits(product::matvec_transposed([rows, inner], a, g, out)));
-                }
-                (_, 1, _) => {
-                    overwrite_or_add(slot, |out| {
-                        fits(product::matvec_transposed([rows, columns], g, a, out));
-                    });
-                }
-                _ => {
-                    let (sizes, beta) = ([inner, rows, columns], beta(&slot));
-                    let (a, g) = ((a, Transpose::Yes), (g, Transpose::No));
-                    fits(product::matmul(sizes, E::ONE, a, g, beta, slot.raw()));
-                }
-            }
+            self.grad_right(a, g, slot);
         }
     }
 }

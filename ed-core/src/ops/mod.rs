@@ -3,6 +3,7 @@
 //! Each operation is a small struct that implements [`Op`](crate::tensor::Op) and a function that applies it. Nothing
 //! above this module can tell on which device it ran.
 
+pub(crate) mod affine;
 pub(crate) mod attention;
 pub(crate) mod belief;
 pub(crate) mod categorical;
@@ -35,6 +36,7 @@ pub(crate) mod spline;
 mod test_gradients;
 mod window;
 
+pub use affine::{affine, affine_relu};
 pub use attention::{AttentionCache, Pattern, attention, shift_right};
 pub use belief::{
     DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
