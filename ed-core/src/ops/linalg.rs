@@ -63,7 +63,9 @@ impl MatMul {
     pub fn grad_left<E: Float>(&self, b: &[E], g: &[E], slot: GradSlot<'_, E>) {
         let &MatMul { rows, inner, columns } = self;
         match (rows, inner, columns) {
-            _ if self.is_empty() => {}
+            _ if self.is_empty() => {
+                slot.add();
+            }
             (_, _, 1) => fits(product::outer_add(E::ONE, g, b, slot.add())),
             (1, _, _) => overwrite_or_add(slot, |out| fits(product::matvec([inner, columns], b, g, out))),
             (_, 1, _) => overwrite_or_add(slot, |out| fits(product::matvec([rows, columns], g, b, out))),
@@ -79,7 +81,9 @@ impl MatMul {
     pub fn grad_right<E: Float>(&self, a: &[E], g: &[E], slot: GradSlot<'_, E>) {
         let &MatMul { rows, inner, columns } = self;
         match (rows, inner, columns) {
-            _ if self.is_empty() => {}
+            _ if self.is_empty() => {
+                slot.add();
+            }
             (1, _, _) => fits(product::outer_add(E::ONE, a, g, slot.add())),
             (_, _, 1) => {
                 overwrite_or_add(slot, |out| fits(product::matvec_transposed([rows, inner], a, g, out)));
@@ -309,4 +313,29 @@ pub(crate) fn log_det_triangular<E: Float>(l: &Value<E>) -> Result<Value<E>> {
 pub(crate) fn diagonal<E: Float>(x: &Value<E>) -> Result<Value<E>> {
     order_of("diagonal", x.check()?)?;
     Ok(super::layout::diagonal(x))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::affine_relu;
+    use crate::ops::test_gradients::{gradients_of, wave, weighted_sum};
+
+    #[test]
+    fn a_product_of_no_rows_has_gradients_of_zero() {
+        let programs: [fn(&[Value<f64>]) -> Result<Value<f64>>; 2] =
+            [|x| dot(&x[0], &x[1]), |x| affine_relu(&x[0], &x[1], &x[2])];
+        for program in programs {
+            // The gradients of some rows leave memory behind, which those of no rows must not show.
+            for rows in [3, 0] {
+                let inputs = [
+                    wave(&[rows, 64], 0.1, 0.5, 1.0),
+                    wave(&[64, 128], 0.2, 0.5, 1.0),
+                    wave(&[128], 0.3, 0.5, 1.0),
+                ];
+                let by_kernel = &gradients_of(|x| Ok(weighted_sum(&program(x)?)), &inputs)[1];
+                assert_eq!(by_kernel.iter().any(|&g| g != 0.0), rows > 0, "{rows} rows");
+            }
+        }
+    }
 }
