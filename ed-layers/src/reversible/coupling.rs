@@ -70,8 +70,7 @@ impl Kept {
 /// Parameters: the network's, under `network`, `readout/kernel`, `readout/bias`, and `unconditional` if it is wished.
 ///
 /// # Source
-/// Dinh et al. 2017, Real NVP, section 3.3; with splines and unconditional transformations, Durkan et al. 2019,
-/// section 4.
+/// Dinh et al. 2017, Real NVP, section 3.3; with splines and unconditional transformations, Durkan et al. 2019.
 ///
 /// # Examples
 /// ```
