@@ -59,10 +59,7 @@ impl<E: Float> Autoregressive<E> {
         let flat = Flat::of(x)?;
         let sorted = self.ordered(&flat.rows, 0)?;
         let solved = self.net.solve(&sorted, self.transform)?;
-        let on_tape = sorted.node().is_some()
-            || self.net.layers.iter().any(|(kernel, bias)| kernel.node().is_some() || bias.node().is_some())
-            || self.net.context.as_ref().is_some_and(|context| context.node().is_some());
-        let y = if on_tape {
+        let y = if sorted.node().is_some() || self.net.on_tape() {
             // One more pass, at the solution, carries the gradients; what it lacks is how the solution moves itself.
             let params = self.net.outputs(&solved)?;
             let (y, _) = self.transform.apply(sorted.value(), params.value(), Direction::Inverse)?;

@@ -9,7 +9,7 @@ use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::{Error, Result};
 
 use super::degrees::Plan;
-use super::flat::Rows;
+use super::flat::{Rows, context_for};
 use super::transform::Transform;
 use crate::activation::Activation;
 
@@ -19,8 +19,9 @@ pub(crate) struct BoundMade<E: Float> {
     pub plan: Arc<Plan>,
     /// Kernel and bias of each layer, first to last.
     pub layers: Vec<(Value<E>, Value<E>)>,
-    /// What the context adds to the first layer: `[rows, units]` or `[1, units]`.
-    pub context: Option<Rows<E>>,
+    /// What the context adds to the first layer and, if that is another one, to the last: `[rows, units]` or
+    /// `[1, units]` each.
+    pub context: Vec<Rows<E>>,
     pub activation: Activation,
 }
 
@@ -30,31 +31,32 @@ impl<E: Float> BoundMade<E> {
         let mut h = x.clone();
         for (index, ((kernel, bias), mask)) in self.layers.iter().zip(&self.plan.masks).enumerate() {
             let mut y: Rows<E> = Var::from_value(masked_linear(h.value(), kernel, bias, mask)?)?;
-            if let Some(context) = self.context.as_ref().filter(|_| index == 0) {
-                y = (y + self.context_for(context, x.shape().0)?).check()?;
+            if let Some(context) = self.context_of(index) {
+                y = (y + context_for("Made", context, x.shape().0)?).check()?;
             }
             h = if index + 1 < self.layers.len() { self.activation.of(&y)? } else { y };
         }
         Ok(h)
     }
 
-    /// The context's part for so many rows.
-    fn context_for(&self, context: &Rows<E>, rows: usize) -> Result<Rows<E>> {
-        let (own, units) = *context.shape();
-        match own {
-            _ if own == rows => Ok(context.clone()),
-            1 => context.broadcast_to((rows, units)),
-            _ => {
-                let expected = format!("with 1 or {rows} rows for the context");
-                Err(Error::Shape { op: "Made", expected, got: context.dims() })
-            }
+    /// What the context adds to a layer.
+    fn context_of(&self, index: usize) -> Option<&Rows<E>> {
+        match index {
+            0 => self.context.first(),
+            _ => self.context.get(1).filter(|_| index + 1 == self.layers.len()),
         }
+    }
+
+    /// Whether a gradient is asked for by a parameter or by the context.
+    pub fn on_tape(&self) -> bool {
+        let layers = self.layers.iter().flat_map(|(kernel, bias)| [kernel, bias]);
+        layers.chain(self.context.iter().map(Var::value)).any(|value| value.node().is_some())
     }
 
     /// The same, off the tape.
     pub fn detached(&self) -> BoundMade<E> {
         let layers = self.layers.iter().map(|(kernel, bias)| (kernel.detach(), bias.detach())).collect();
-        BoundMade { layers, context: self.context.as_ref().map(Var::detach), ..self.clone() }
+        BoundMade { layers, context: self.context.iter().map(Var::detach).collect(), ..self.clone() }
     }
 
     /// Solves `x = transform(y; outputs(y))` for `y`, one position after another, off the tape.
@@ -67,7 +69,7 @@ impl<E: Float> BoundMade<E> {
         let given = x.detach().transpose().to_vec()?;
         let mut known = vec![E::ZERO; width * rows];
         let mut hidden = self.hidden(rows)?;
-        let outputs = self.layer(self.layers.len() - 1)?;
+        let outputs = self.layer(self.layers.len() - 1, rows)?;
         let sizes = &self.plan.sizes;
         let channels = sizes.channels;
         let reach = outputs.mask.reach();
@@ -83,12 +85,7 @@ impl<E: Float> BoundMade<E> {
             let mut params = Vec::with_capacity(sizes.segments * features.len() * rows);
             for segment in 0..sizes.segments {
                 let start = segment * reach.len();
-                params.extend(outputs.of(
-                    start + features.start..start + features.end,
-                    before,
-                    rows,
-                    None,
-                )?);
+                params.extend(outputs.of(start + features.start..start + features.end, before, rows)?);
             }
             let place = features.start * rows..features.end * rows;
             let row = |numbers: Vec<E>| {
@@ -115,7 +112,7 @@ impl<E: Float> BoundMade<E> {
         Ok(())
     }
 
-    fn layer(&self, index: usize) -> Result<Layer<'_, E>> {
+    fn layer(&self, index: usize, rows: usize) -> Result<Layer<'_, E>> {
         let (kernel, bias) = &self.layers[index];
         let mask = &self.plan.masks[index];
         let matrix = mask.unpack(kernel.as_slice()?).ok_or_else(|| Error::Algorithm {
@@ -123,20 +120,18 @@ impl<E: Float> BoundMade<E> {
             why: format!("the kernel of layer {index} does not fit its mask"),
         })?;
         let kernel: Rows<E> = Var::from_vec(matrix, (mask.rows(), mask.columns()))?;
-        Ok(Layer { mask, kernel: kernel.transpose(), bias: bias.as_slice()? })
+        let context = match self.context_of(index) {
+            Some(context) => Some(context_for("Made", &context.detach(), rows)?.transpose().to_vec()?),
+            None => None,
+        };
+        Ok(Layer { mask, kernel: kernel.transpose(), bias: bias.as_slice()?, context })
     }
 
     fn hidden(&self, rows: usize) -> Result<Vec<Hidden<'_, E>>> {
         let make = |index: usize| {
-            let layer = self.layer(index)?;
-            let context = match &self.context {
-                Some(context) if index == 0 => {
-                    Some(self.context_for(&context.detach(), rows)?.transpose().to_vec()?)
-                }
-                _ => None,
-            };
+            let layer = self.layer(index, rows)?;
             let values = vec![E::ZERO; layer.mask.columns() * rows];
-            Ok(Hidden { layer, context, values, done: 0 })
+            Ok(Hidden { layer, values, done: 0 })
         };
         (0..self.layers.len() - 1).map(make).collect()
     }
@@ -147,11 +142,13 @@ struct Layer<'a, E: Float> {
     mask: &'a Staircase,
     kernel: Rows<E>,
     bias: &'a [E],
+    /// What the context adds, `[units, rows]`.
+    context: Option<Vec<E>>,
 }
 
 impl<E: Float> Layer<'_, E> {
     /// The pre-activations of some units, `[units, rows]`, from the values of the layer before.
-    fn of(&self, units: Range<usize>, before: &[E], rows: usize, context: Option<&[E]>) -> Result<Vec<E>> {
+    fn of(&self, units: Range<usize>, before: &[E], rows: usize) -> Result<Vec<E>> {
         let inputs = self.mask.rows();
         let reach = |unit: usize| self.mask.reach()[unit % self.mask.reach().len()];
         let seen = units.clone().map(reach).max().unwrap_or(0);
@@ -161,7 +158,7 @@ impl<E: Float> Layer<'_, E> {
         for (index, unit) in units.clone().enumerate() {
             let own = reach(unit);
             weights[index * seen..][..own].copy_from_slice(&kernel[unit * inputs..][..own]);
-            match context {
+            match &self.context {
                 Some(context) => {
                     let terms = &context[unit * rows..][..rows];
                     out.extend(terms.iter().map(|&term| term + self.bias[unit]));
@@ -181,7 +178,6 @@ impl<E: Float> Layer<'_, E> {
 /// A layer of hidden units, of which the first are known.
 struct Hidden<'a, E: Float> {
     layer: Layer<'a, E>,
-    context: Option<Vec<E>>,
     values: Vec<E>,
     done: usize,
 }
@@ -200,7 +196,7 @@ impl<E: Float> Hidden<'_, E> {
         if ready == self.done {
             return Ok(());
         }
-        let raw = self.layer.of(self.done..ready, before, rows, self.context.as_deref())?;
+        let raw = self.layer.of(self.done..ready, before, rows)?;
         let values = activation.of(&Var::<_, E>::from_vec(raw, (ready - self.done, rows))?)?;
         self.values[self.done * rows..ready * rows].copy_from_slice(values.as_slice()?);
         self.done = ready;

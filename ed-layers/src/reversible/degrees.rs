@@ -22,6 +22,24 @@ pub fn hidden_degrees(units: usize, positions: usize) -> Vec<usize> {
     (1..=units).map(|unit| (unit * highest).div_ceil(units + 1)).collect()
 }
 
+/// As [`hidden_degrees`], for a network with a context: there are units of degree 0, which see nothing but that, for the
+/// first position, which sees nothing else. A single unit sees positions rather than these.
+///
+/// # Source
+/// Paige and Wood 2016, Inference networks for sequential Monte Carlo, section 2.3.
+pub(crate) fn degrees_given_context(units: usize, positions: usize) -> Vec<usize> {
+    let highest = positions.saturating_sub(1);
+    if units >= positions {
+        let mut degrees: Vec<usize> = (0..units).map(|unit| unit % positions.max(1)).collect();
+        degrees.sort_unstable();
+        return degrees;
+    }
+    match units {
+        1 => vec![highest],
+        _ => (0..units).map(|unit| (unit * highest).div_ceil(units - 1)).collect(),
+    }
+}
+
 /// Sizes of a masked autoregressive network.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Sizes {
@@ -29,6 +47,8 @@ pub(crate) struct Sizes {
     /// Numbers of a position.
     pub channels: usize,
     pub hidden: Vec<usize>,
+    /// Whether there is a context beside the positions.
+    pub given: bool,
     /// Blocks of outputs, and outputs of a position in each.
     pub segments: usize,
     pub per_position: usize,
@@ -45,8 +65,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub fn new(sizes: Sizes) -> Result<Plan> {
+        let degrees_of = if sizes.given { degrees_given_context } else { hidden_degrees };
         let degrees: Vec<Vec<usize>> =
-            sizes.hidden.iter().map(|&units| hidden_degrees(units, sizes.positions)).collect();
+            sizes.hidden.iter().map(|&units| degrees_of(units, sizes.positions)).collect();
         // How many numbers of the layer before lie before a limit on the degree.
         let seen = |layer: usize, limit: usize| match layer.checked_sub(1) {
             None => limit.min(sizes.positions) * sizes.channels,

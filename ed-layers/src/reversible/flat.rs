@@ -36,6 +36,22 @@ impl<E: Float> Flat<E> {
     }
 }
 
+/// A context for so many rows: its own, or its one row for all of them.
+pub(crate) fn context_for<E: Float>(of: &'static str, context: &Rows<E>, rows: usize) -> Result<Rows<E>> {
+    let (own, width) = *context.shape();
+    match own {
+        _ if own == rows => Ok(context.clone()),
+        1 => context.broadcast_to((rows, width)),
+        _ => {
+            let why = format!(
+                "its context has {own} rows, and there are {rows} rows of features: give one for each, or one for all \
+                 (`distribution_given` with the context of these rows, or `forward` of a pair)"
+            );
+            Err(Error::Algorithm { of, why })
+        }
+    }
+}
+
 /// One number for each row in the shape of the axes in front.
 pub(crate) fn unflat_rows<E: Float>(rows: &Var<(usize,), E>, front: Dims) -> Result<Value<E>> {
     rows.value().reshape(front)

@@ -12,7 +12,7 @@ use ed_core::{Error, Result, SiteName};
 
 use super::bound_made::BoundMade;
 use super::degrees::{Plan, Sizes};
-use super::flat::Flat;
+use super::flat::{Flat, Rows};
 use super::order::Order;
 use super::transform::with_last;
 use crate::activation::Activation;
@@ -22,12 +22,13 @@ use crate::scope::Identity;
 /// A masked autoregressive network: the outputs of a position depend on the positions before it in an [`Order`] alone.
 ///
 /// As a layer it maps `[…, positions · channels]` to `[…, positions, outputs]`; in a
-/// [`RealNvp`](super::RealNvp) it gives the parameters of an autoregressive flow. With a context, `(x, context)`, the
-/// first layer sees all of the context as well.
+/// [`RealNvp`](super::RealNvp) it gives the parameters of an autoregressive flow. With a context, `(x, context)`, every
+/// output sees all of it: some hidden units see nothing else, for the first position, and the outputs add a linear map of
+/// it.
 ///
 /// The units are sorted by degree, so that every mask is a staircase, and the products leave out what it forbids.
-/// Parameters: `0/kernel`, `0/bias` and so on, a pair for each layer, with the positions in their order, and
-/// `context/kernel`. Of a kernel there is what its mask lets through, as [`Staircase::pack`] orders it.
+/// Parameters: `0/kernel`, `0/bias` and so on, a pair for each layer, with the positions in their order; with a context
+/// `context/kernel` and, if there are hidden units, `context/output`. Of a kernel there is what its mask lets through, as [`Staircase::pack`] orders it.
 ///
 /// # Source
 /// Germain et al. 2015, MADE: Masked Autoencoder for Distribution Estimation, section 3.
@@ -105,14 +106,14 @@ impl Made {
         Made { activation, ..self }
     }
 
-    /// The masks for so many numbers, first layer to last, with the positions in order and the hidden units sorted by
-    /// degree.
+    /// The masks for so many numbers and no context, first layer to last, with the positions in order and the hidden
+    /// units sorted by degree.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a layer without units, or without channels or outputs; [`Error::Shape`] if the numbers
     /// are not whole positions.
     pub fn masks(&self, features: usize) -> Result<Vec<Arc<Staircase>>> {
-        Ok(self.plan(features, 1, self.outputs)?.masks.clone())
+        Ok(self.plan(features, (1, self.outputs), false)?.masks.clone())
     }
 
     /// The numbers of all positions in order: where each lies on the last axis; `None` if they are in order.
@@ -128,7 +129,12 @@ impl Made {
         self.channels
     }
 
-    fn plan(&self, features: usize, segments: usize, per_position: usize) -> Result<Arc<Plan>> {
+    fn plan(
+        &self,
+        features: usize,
+        (segments, per_position): (usize, usize),
+        given: bool,
+    ) -> Result<Arc<Plan>> {
         let setting = |name, got: String| Error::Parameter { of: "Made", name, must_be: "at least 1", got };
         if self.hidden.contains(&0) {
             return Err(setting("hidden", format!("{:?}", self.hidden)));
@@ -143,7 +149,7 @@ impl Made {
             return Err(Error::Shape { op: "Made", expected, got: Dims::vector(features) });
         }
         let (positions, channels, hidden) = (features / self.channels, self.channels, self.hidden.clone());
-        let sizes = Sizes { positions, channels, hidden, segments, per_position };
+        let sizes = Sizes { positions, channels, hidden, given, segments, per_position };
         let mut kept = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = kept.as_ref().filter(|plan| plan.sizes == sizes) {
             return Ok(plan.clone());
@@ -157,11 +163,11 @@ impl Made {
     pub(crate) fn bound<E: Float>(
         &self,
         features: usize,
-        (segments, per_position): (usize, usize),
+        outputs: (usize, usize),
         context: Option<&Value<E>>,
         start: Start,
     ) -> Result<BoundMade<E>> {
-        let plan = self.plan(features, segments, per_position)?;
+        let plan = self.plan(features, outputs, context.is_some())?;
         let last = plan.masks.len() - 1;
         let mut layers = Vec::new();
         for (index, mask) in plan.masks.iter().enumerate() {
@@ -172,29 +178,36 @@ impl Made {
             let bias = param_as::<(usize,), E>(format!("{index}/bias"), || Var::zeros((mask.columns(),)))?;
             layers.push((kernel, bias.into_value()));
         }
-        let context = match context {
-            None => None,
-            Some(context) => {
-                let context = Flat::of(context)?;
-                let shape = (context.width(), plan.masks[0].columns());
+        let mut seen = Vec::new();
+        if let Some(context) = context {
+            let context = Flat::of(context)?;
+            let product = |name: &str, index: usize| -> Result<Rows<E>> {
+                let shape = (context.width(), plan.masks[index].columns());
                 let scale = (1.0 / shape.0.max(1) as f64).sqrt();
-                let key = key_for("start of context/kernel");
-                let kernel: Value<E> = param_or("context/kernel", || {
+                let key = key_for(&format!("start of {name}"));
+                let kernel: Value<E> = param_or(name, || {
                     let mut numbers = vec![E::ZERO; shape.0 * shape.1];
-                    if last > 0 || start == Start::Random {
+                    if index < last || start == Start::Random {
                         rng::fill_normal(key?, &mut numbers);
                     }
                     Ok(Var::from_vec(numbers, shape)? * scale)
                 })?;
-                Some(context.rows.dot(&Var::<(usize, usize), E>::from_value(kernel)?)?)
+                context.rows.dot(&Var::<(usize, usize), E>::from_value(kernel)?)
+            };
+            seen.push(product("context/kernel", 0)?);
+            if last > 0 {
+                seen.push(product("context/output", last)?);
             }
-        };
-        Ok(BoundMade { plan, layers, context, activation: self.activation })
+        }
+        Ok(BoundMade { plan, layers, context: seen, activation: self.activation })
     }
 }
 
 /// A parameter whose start may fail.
-fn param_or<S: Shape, E: Float>(name: &str, start: impl FnOnce() -> Result<Var<S, E>>) -> Result<Value<E>> {
+pub(super) fn param_or<S: Shape, E: Float>(
+    name: &str,
+    start: impl FnOnce() -> Result<Var<S, E>>,
+) -> Result<Value<E>> {
     let name = ed_core::trace::full_name(&name.to_string().into());
     let value = ed_core::params::any_param(&name, || Ok(start()?.into()))?;
     let typed: Var<S, E> = value.typed().map_err(|error| error.at_site(&name))?;
