@@ -6,7 +6,7 @@ mod statement;
 mod store;
 
 pub use statement::{
-    Captured, any_param, capture, claim, is_training, make_params, param_as, set_state, state_as,
+    Captured, any_param, capture, claim, is_training, make_params, param_as, repeated, set_state, state_as,
     value_and_gradients, with_params,
 };
 pub use store::Params;

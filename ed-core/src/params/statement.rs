@@ -1,8 +1,9 @@
 //! `param_as`: a trainable tensor inside of a program, and the runs that it can be trained in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dfdx::shapes::Shape;
 
@@ -20,11 +21,55 @@ struct Scope {
     tapes: Option<(Tape<f32>, Tape<f64>)>,
     /// Who reads parameters under a name.
     owners: HashMap<SiteName, u64>,
+    /// A number that no other scope has.
+    number: u64,
+    /// The scope that a captured program belongs to, by its number.
+    home: Option<u64>,
+}
+
+/// What a program does with state while it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Reads and changes it.
+    Counted,
+    /// Reads it as an untrained program does.
+    Probe,
+    /// Reads it, for a result that was counted already.
+    Repeated,
 }
 
 thread_local! {
     static SCOPES: RefCell<Vec<Rc<RefCell<Scope>>>> = const { RefCell::new(Vec::new()) };
-    static CAPTURES: RefCell<Vec<Params>> = const { RefCell::new(Vec::new()) };
+    static CAPTURES: RefCell<Vec<Captured>> = const { RefCell::new(Vec::new()) };
+    static PASS: Cell<Pass> = const { Cell::new(Pass::Counted) };
+}
+
+/// The innermost scope.
+fn innermost() -> Option<Rc<RefCell<Scope>>> {
+    SCOPES.with(|scopes| scopes.borrow().last().cloned())
+}
+
+/// The scope whose state and training the program in force sees: the innermost, or the one that a captured program
+/// belongs to, as long as that runs.
+fn keeper() -> Option<Rc<RefCell<Scope>>> {
+    SCOPES.with(|scopes| {
+        let scopes = scopes.borrow();
+        let last = scopes.last()?;
+        let home = last.borrow().home;
+        let found = home.and_then(|home| scopes.iter().rev().find(|scope| scope.borrow().number == home));
+        Some(found.unwrap_or(last).clone())
+    })
+}
+
+fn passing<T>(pass: Pass, program: impl FnOnce() -> T) -> T {
+    struct Restore(Pass);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PASS.set(self.0);
+        }
+    }
+    let _restore = Restore(PASS.replace(pass));
+    program()
 }
 
 /// A trainable tensor with a name: the value in the store in force, or the initial one where there is none.
@@ -90,7 +135,7 @@ pub fn state_as<S: Shape, E: Float>(
     init: impl FnOnce() -> Var<S, E>,
 ) -> Result<Var<S, E>> {
     let name = full_name(&name.into());
-    let scope = SCOPES.with(|scopes| scopes.borrow().last().cloned());
+    let scope = keeper();
     let known = scope.as_ref().and_then(|scope| scope.borrow().params.get(name.as_str()).cloned());
     let value = match known {
         Some(value) => value,
@@ -102,6 +147,12 @@ pub fn state_as<S: Shape, E: Float>(
             value
         }
     };
+    CAPTURES.with(|captures| {
+        let mut captures = captures.borrow_mut();
+        for capture in captures.iter_mut().filter(|seen| seen.state.get(name.as_str()).is_none()) {
+            capture.state.record(&name, value.clone());
+        }
+    });
     value.typed().map_err(|error| error.at_site(&name))
 }
 
@@ -111,7 +162,7 @@ pub fn state_as<S: Shape, E: Float>(
 /// Those of [`Params::set`].
 pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E>) -> Result<()> {
     let name = full_name(&name.into());
-    let scope = SCOPES.with(|scopes| scopes.borrow().last().cloned());
+    let scope = keeper().filter(|_| PASS.get() == Pass::Counted);
     match scope.filter(|scope| scope.borrow().tapes.is_some()) {
         Some(scope) => scope.borrow_mut().params.set(name, value.detach()),
         None => Ok(()),
@@ -121,7 +172,14 @@ pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E
 /// Whether the program is being trained: run for its gradients by [`value_and_gradients`]. Dropout drops and batch
 /// normalisation looks at the batch then, and only then.
 pub fn is_training() -> bool {
-    SCOPES.with(|scopes| scopes.borrow().last().is_some_and(|scope| scope.borrow().tapes.is_some()))
+    PASS.get() != Pass::Probe && keeper().is_some_and(|scope| scope.borrow().tapes.is_some())
+}
+
+/// Runs a program whose result was counted already, as a second pass over a batch for its gradients is: it changes no
+/// state.
+pub fn repeated<T>(program: impl FnOnce() -> T) -> T {
+    let pass = if PASS.get() == Pass::Counted { Pass::Repeated } else { PASS.get() };
+    passing(pass, program)
 }
 
 /// Says that whatever reads parameters under the prefix in force is the same thing as before, known by a number of its
@@ -130,7 +188,7 @@ pub fn is_training() -> bool {
 /// # Errors
 /// [`Error::Algorithm`] with both names if the prefix belongs to another one in this run.
 pub fn claim(owner: u64, kind: &'static str) -> Result<()> {
-    let Some(scope) = SCOPES.with(|scopes| scopes.borrow().last().cloned()) else { return Ok(()) };
+    let Some(scope) = innermost() else { return Ok(()) };
     let name = full_name(&SiteName::from(""));
     let known = *scope.borrow_mut().owners.entry(name.clone()).or_insert(owner);
     if known == owner {
@@ -153,8 +211,8 @@ pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Resu
     let value = scoped_param(name, init)?;
     CAPTURES.with(|captures| {
         let mut captures = captures.borrow_mut();
-        for capture in captures.iter_mut().filter(|seen| seen.get(name.as_str()).is_none()) {
-            capture.record(name, value.clone());
+        for capture in captures.iter_mut().filter(|seen| seen.read.get(name.as_str()).is_none()) {
+            capture.read.record(name, value.clone());
         }
     });
     Ok(value)
@@ -162,7 +220,7 @@ pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Resu
 
 fn scoped_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
     let initial = || Ok(init()?.check()?.detach());
-    let Some(scope) = SCOPES.with(|scopes| scopes.borrow().last().cloned()) else { return initial() };
+    let Some(scope) = innermost() else { return initial() };
     let known = scope.borrow().known(name);
     // The initial value may read parameters itself, so the scope is free while it is made.
     let value = match known {
@@ -175,13 +233,19 @@ fn scoped_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Resul
 
 /// The parameters that a program read, each on its tape, for running it again when the run that they belong to has
 /// ended: a bijector whose network is any layer keeps these.
+///
+/// As long as that run goes on, the program is trained if it is, and its state is that of the run; later it has the
+/// state that it was captured with.
 #[derive(Clone, Debug)]
 pub struct Captured {
     prefix: SiteName,
     read: Params,
+    state: Params,
+    home: Option<u64>,
 }
 
-/// Runs a program and keeps the parameters that it read.
+/// Runs a program, as one that is not trained, and keeps the parameters that it read. Its input may be a stand-in: no
+/// state changes.
 ///
 /// # Errors
 /// The program's.
@@ -205,12 +269,18 @@ pub fn capture<T>(program: impl FnOnce() -> Result<T>) -> Result<(T, Captured)> 
             CAPTURES.with(|captures| captures.borrow_mut().pop());
         }
     }
-    CAPTURES.with(|captures| captures.borrow_mut().push(Params::new()));
+    let home = innermost().map(|scope| {
+        let scope = scope.borrow();
+        scope.home.unwrap_or(scope.number)
+    });
+    let prefix = full_name(&SiteName::from(""));
+    let empty = Captured { prefix, read: Params::new(), state: Params::new(), home };
+    CAPTURES.with(|captures| captures.borrow_mut().push(empty.clone()));
     let pop = Pop;
-    let output = program()?;
-    let read = CAPTURES.with(|captures| captures.borrow().last().cloned()).unwrap_or_default();
+    let output = passing(Pass::Probe, program)?;
+    let captured = CAPTURES.with(|captures| captures.borrow().last().cloned()).unwrap_or(empty);
     drop(pop);
-    Ok((output, Captured { prefix: full_name(&SiteName::from("")), read }))
+    Ok((output, captured))
 }
 
 impl Captured {
@@ -226,7 +296,7 @@ impl Captured {
         for (name, value) in self.read.iter() {
             read.record(name, values.next().unwrap_or_else(|| value.clone()));
         }
-        Captured { prefix: self.prefix.clone(), read }
+        Captured { read, ..self.clone() }
     }
 
     /// Runs a program that reads its parameters from here, under the names in force at the capture.
@@ -234,8 +304,8 @@ impl Captured {
     /// # Errors
     /// The program's.
     pub fn run<T>(&self, program: impl FnOnce() -> Result<T>) -> Result<T> {
-        let mut scope = Scope::new(Params::new(), None);
-        scope.read = self.read.clone();
+        let mut scope = Scope::new(self.state.clone(), None);
+        (scope.read, scope.home) = (self.read.clone(), self.home);
         let _entered = Entered::new(Rc::new(RefCell::new(scope)));
         crate::trace::under(&self.prefix, program)
     }
@@ -243,7 +313,9 @@ impl Captured {
 
 impl Scope {
     fn new(params: Params, tapes: Option<(Tape<f32>, Tape<f64>)>) -> Scope {
-        Scope { params, read: Params::new(), tapes, owners: HashMap::new() }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Scope { params, read: Params::new(), tapes, owners: HashMap::new(), number, home: None }
     }
 
     fn known(&self, name: &SiteName) -> Option<AnyVar> {

@@ -15,5 +15,5 @@ pub use sample::{deterministic_as, factor_as, nested_as, observe_as, sample, sam
 pub use site::{Kind, Site};
 pub(crate) use stack::dispatch;
 pub(crate) use stack::under;
-pub use stack::{Next, Tracer, fresh_key, full_name, key_for, with_key, with_tracer};
+pub use stack::{Next, Tracer, fresh_key, full_name, key_for, with_key, with_tracer, without_noise};
 pub use values::Values;

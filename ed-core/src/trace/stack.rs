@@ -70,6 +70,8 @@ thread_local! {
     static ACTIVE: Cell<usize> = const { Cell::new(0) };
     static KEYS: RefCell<Vec<KeyStream>> = const { RefCell::new(Vec::new()) };
     static PREFIX: RefCell<String> = const { RefCell::new(String::new()) };
+    /// Who runs a program that may draw nothing.
+    static NOISELESS: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// The key that unvalued sites are drawn with, and how many unnamed ones there were.
@@ -114,6 +116,7 @@ impl Next<'_> {
 
 /// Sends a site through the active tracers.
 pub(crate) fn dispatch(site: &mut Site) -> Result<()> {
+    refuse_noise(|| site.label())?;
     let depth = ACTIVE.get();
     if site.may_stay_open {
         site.may_stay_open = STACK.with(|stack| stack.borrow()[..depth].iter().all(|tracer| !tracer.looks()));
@@ -231,6 +234,7 @@ pub fn key_for(purpose: &str) -> Result<Key> {
 /// # Errors
 /// [`Error::Unseeded`] outside of every [`with_key`].
 pub fn fresh_key(purpose: &str) -> Result<Key> {
+    refuse_noise(|| PREFIX.with(|prefix| format!("{}{purpose}", prefix.borrow())))?;
     let key = key_for(purpose)?;
     KEYS.with(|keys| match keys.borrow_mut().last_mut() {
         Some(stream) => {
@@ -239,6 +243,41 @@ pub fn fresh_key(purpose: &str) -> Result<Key> {
         }
         None => Err(Error::Unseeded { name: purpose.into() }),
     })
+}
+
+/// Runs a program for somebody who needs the same output for the same input, as the network of a coupling gives it: a
+/// random variable in it, or noise, is an error that names both. Parameters may start at random.
+///
+/// # Errors
+/// The program's; [`Error::Algorithm`] of `of` if something is drawn.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// use ed::trace::without_noise;
+///
+/// let refused = seed(0, || without_noise("Coupling", || sample_as("z", Normal::new(0.0f64, 1.0)?)));
+/// assert!(refused.unwrap_err().to_string().contains("`z` would be drawn"));
+/// ```
+pub fn without_noise<T>(of: &'static str, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    struct Restore(Option<&'static str>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            NOISELESS.set(self.0);
+        }
+    }
+    let _restore = Restore(NOISELESS.replace(Some(of)));
+    program()
+}
+
+fn refuse_noise(name: impl FnOnce() -> String) -> Result<()> {
+    let Some(of) = NOISELESS.get() else { return Ok(()) };
+    let why = format!(
+        "it needs the same output for the same input, and `{}` would be drawn: use deterministic layers there, \
+         without beliefs about weights and without dropout",
+        name()
+    );
+    Err(Error::Algorithm { of, why })
 }
 
 /// Runs `program` with `scope/` in front of the names of its random variables.

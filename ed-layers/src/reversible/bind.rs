@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dfdx::shapes::Shape;
 use ed_core::bijectors::Bijector;
 use ed_core::distributions::{Distribution, Transformed};
-use ed_core::params::{Params, make_params};
+use ed_core::params::{Params, make_params, repeated};
 use ed_core::tensor::{Dims, Float, Value, Var, WithoutLast};
 use ed_core::{RandomVariable, Result};
 
@@ -55,8 +55,10 @@ impl<E: Float> Binding<E> {
             Side::Output => self.dims,
         };
         let data = match &self.data {
-            Some((Side::Input, x)) if side == Side::Input => Some((side, bijector.forward(x)?)),
-            Some((Side::Output, y)) if side == Side::Output => Some((side, bijector.inverse(y)?)),
+            Some((Side::Input, x)) if side == Side::Input => Some((side, repeated(|| bijector.forward(x))?)),
+            Some((Side::Output, y)) if side == Side::Output => {
+                Some((side, repeated(|| bijector.inverse(y))?))
+            }
             _ => None,
         };
         Ok(Binding { dims, data, context: self.context.clone() })

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ed_core::bijectors::{Bijector, Chain as BijectorChain, Constraint};
 use ed_core::ops::{Direction, take_columns};
-use ed_core::params::{Captured, capture};
+use ed_core::params::{Captured, capture, repeated};
 use ed_core::tensor::{Backward, Dims, Float, GradSlot, Keep, Op, Tape, Value, Var, apply};
 use ed_core::{Error, Result};
 
@@ -395,7 +395,7 @@ impl<E: Float, L: ReversibleChain<E> + Send + Sync + 'static> Op<E> for Stack<L>
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         // What went forward goes back; were it not so, every gradient would say so.
-        if self.gradients(pass).is_err() {
+        if repeated(|| self.gradients(pass)).is_err() {
             pass.grads().flatten().for_each(|slot| slot.raw().fill(E::NAN));
         }
     }

@@ -7,10 +7,11 @@ use ed_core::bijectors::{Bijector, Constraint};
 use ed_core::ops::{Direction, join_columns, take_columns};
 use ed_core::params::{Captured, capture, param_as};
 use ed_core::tensor::{Float, Value, Var};
+use ed_core::trace::without_noise;
 use ed_core::{Error, Result, SiteName};
 
 use super::bind::{Binding, Side};
-use super::flat::{Flat, Rows};
+use super::flat::{Flat, Rows, context_for};
 use super::permute::places_back;
 use super::real_nvp::Conditioner;
 use super::transform::Transform;
@@ -61,7 +62,8 @@ impl Kept {
 /// The network is any layer from rows of features to rows of features, of any width: a linear readout of it gives the
 /// parameters, and starts at zero, so that the flow starts as the identity. With a context, the network sees it beside
 /// the features. The network has to give the same output for the same input, so it takes no noise: a Bayesian layer or
-/// dropout has no place in it.
+/// dropout is refused. Batch normalisation in it has the moments of the batch while the flow is trained, the same both
+/// ways, and its moving averages afterwards.
 ///
 /// [`Coupling::unconditional`] lets the kept features go through the flow's transformation too, by parameters that
 /// depend on nothing: a layer then shapes every feature, half of them by the others and half of them each by itself.
@@ -152,7 +154,7 @@ where
         let network = self.network.clone();
         // Runs once on an input of the right sizes, for the network's parameters and the size of its output.
         let probe: Rows<E> = Var::zeros((front.iter().product::<usize>().min(1), width));
-        let (features_seen, captured) = capture(|| network.run(probe))?;
+        let (features_seen, captured) = capture(|| without_noise("Coupling", || network.run(probe)))?;
         let (inputs, outputs) = (features_seen.shape().1, changed.len() * transform.num_params());
         let kernel: Rows<E> = param_as("readout/kernel", || Var::zeros((inputs, outputs)))?;
         let bias: Var<(usize,), E> = param_as("readout/bias", || Var::zeros((outputs,)))?;
@@ -249,18 +251,10 @@ where
         };
         let seen = match &self.context {
             None => seen.clone(),
-            Some(context) => {
-                let width = context.shape().1;
-                let context = if context.shape().0 == 1 {
-                    context.broadcast_to((num_rows, width))?
-                } else {
-                    context.clone()
-                };
-                join_columns(seen, context.value())?
-            }
+            Some(context) => join_columns(seen, context_for("Coupling", context, num_rows)?.value())?,
         };
         let seen: Rows<E> = Var::from_value(seen)?;
-        let features = self.captured.run(|| self.network.run(seen))?;
+        let features = self.captured.run(|| without_noise("Coupling", || self.network.run(seen)))?;
         let params = (features.dot(&self.kernel)? + &self.bias).check()?;
         let (changed, log_det) = self.transform.apply(&changed, params.value(), stated)?;
         let y = take_columns(&join_columns(&after, &changed)?, &self.back)?;
