@@ -1,27 +1,30 @@
 //! [`ActNorm`]: a shift and a scale for each feature, started from data.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use ed_core::bijectors::{Bijector, Constraint};
 use ed_core::ops::{add_channels, scale_channels};
-use ed_core::params::param_as;
 use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::{Error, Result, SiteName};
 
 use super::bind::{Binding, Reversible, Side, reversible_inputs};
 use super::flat::Flat;
+use super::made::param_or;
 use crate::layer::Layer;
 use crate::scope::Identity;
-
-/// What is added to a standard deviation before its logarithm is taken.
-const EPSILON: f64 = 1e-7;
 
 /// `y = (x + shift) eˢ` with a `shift` and a log-scale `s` for each feature; `ln |det ∂y/∂x| = Σ s` over the features
 /// of every position.
 ///
 /// Where it meets data the first time, on either side, it starts such that their other side has mean 0 and standard
-/// deviation 1 in each feature; without data it starts as the identity. Use
+/// deviation 1 in each feature; without data it starts as the identity. A feature that is the same in all rows, up to
+/// the rounding of its numbers, and a single row say nothing of a scale: it starts at 1. Use
 /// [`Reversible::init_from`] to start a flow from the features that it is to model.
+///
+/// # Errors
+/// [`Error::Value`] where it would start from a number that is not finite; [`Error::Shape`] where it would start from
+/// no rows.
 ///
 /// Parameters: `shift` and `log_scale`.
 ///
@@ -64,14 +67,19 @@ impl ActNorm {
 fn start<E: Float>(at: &Binding<E>, features: usize) -> Result<[Vec<E>; 2]> {
     let Some((side, data)) = &at.data else { return Ok([vec![E::ZERO; features], vec![E::ZERO; features]]) };
     let rows = Flat::of(data)?.rows;
-    let (count, numbers) = (rows.shape().0.max(1) as f64, rows.as_slice()?);
-    let column = |feature: usize| numbers.iter().skip(feature).step_by(features.max(1)).map(|x| x.to_f64());
+    if rows.shape().0 == 0 {
+        let expected = "of at least one row, to start from".to_string();
+        return Err(Error::Shape { op: "ActNorm", expected, got: *data.dims() });
+    }
+    let numbers = rows.as_slice()?;
     let (mut shift, mut log_scale) = (Vec::new(), Vec::new());
     for feature in 0..features {
-        let mean = column(feature).sum::<f64>() / count;
-        let variance = column(feature).map(|x| (x - mean).powi(2)).sum::<f64>() / count;
-        // One row, or a constant feature, says nothing of a scale.
-        let stddev = if variance > 0.0 { variance.sqrt() + EPSILON } else { 1.0 };
+        let column: Vec<f64> = numbers.iter().skip(feature).step_by(features).map(|x| x.to_f64()).collect();
+        if let Some(row) = column.iter().position(|x| !x.is_finite()) {
+            let got = format!("{} in row {row} of feature {feature}", column[row]);
+            return Err(Error::Value { of: "ActNorm", must_be: "finite, to start from", got });
+        }
+        let (mean, stddev) = moments::<E>(&column);
         let (b, s) = match side {
             Side::Input => (-mean, -stddev.ln()),
             Side::Output => (mean / stddev, stddev.ln()),
@@ -80,6 +88,22 @@ fn start<E: Float>(at: &Binding<E>, features: usize) -> Result<[Vec<E>; 2]> {
         log_scale.push(E::from_f64(s));
     }
     Ok([shift, log_scale])
+}
+
+/// Mean and standard deviation; a standard deviation of 1 if it is no more than the rounding of numbers of type `E`.
+fn moments<E: Float>(column: &[f64]) -> (f64, f64) {
+    let count = column.len() as f64;
+    // Divided first, so that no sum overflows; the second pass takes the rounding of the first sum away.
+    let rough = column.iter().map(|x| x / count).sum::<f64>();
+    let mean = rough + column.iter().map(|x| (x - rough) / count).sum::<f64>();
+    let (furthest, largest) = column.iter().fold((0.0, 0.0), |(furthest, largest): (f64, f64), x| {
+        (furthest.max((x - mean).abs()), largest.max(x.abs()))
+    });
+    if furthest <= 4.0 * E::EPSILON.to_f64() * largest {
+        return (mean, 1.0);
+    }
+    let square = column.iter().map(|x| ((x - mean) / furthest).powi(2) / count).sum::<f64>();
+    (mean, furthest * square.sqrt())
 }
 
 impl Layer for ActNorm {
@@ -97,10 +121,13 @@ impl<E: Float> Reversible<E> for ActNorm {
             let expected = "with features along the last axis".to_string();
             return Err(Error::Shape { op: "ActNorm", expected, got: at.dims });
         };
-        let [shift, log_scale] = start(at, features)?;
-        let shift: Var<(usize,), E> = param_as("shift", || Var::from(shift))?;
-        let log_scale: Var<(usize,), E> = param_as("log_scale", || Var::from(log_scale))?;
-        Ok(Arc::new(Map { shift, log_scale }))
+        // The data are looked at only where a parameter has to be made.
+        let started = LazyCell::new(|| start(at, features));
+        let param = |name: &str, which: usize| -> Result<Var<(usize,), E>> {
+            let value = || Ok(Var::from(started.as_ref().map_err(Error::clone)?[which].clone()));
+            Var::from_value(param_or(name, value)?)
+        };
+        Ok(Arc::new(Map { shift: param("shift", 0)?, log_scale: param("log_scale", 1)? }))
     }
 }
 
