@@ -8,6 +8,7 @@ mod estimators;
 mod examples;
 mod facade;
 mod flat;
+mod flow_edges;
 mod gp;
 mod handlers;
 mod networks;

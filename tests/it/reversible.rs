@@ -98,6 +98,27 @@ fn cases<E: Float>() -> Vec<Case<E>> {
             bind: bound(RealNvp::new(Made::new([8])), Some(context.clone())),
             order: None,
         },
+        Case {
+            name: "maf without hidden units given a context",
+            features: 3,
+            bind: bound(RealNvp::new(Made::new([]).order(RightToLeft)), Some(context.clone())),
+            order: None,
+        },
+        Case {
+            name: "spline maf of channels given a context",
+            features: 6,
+            bind: bound(
+                RealNvp::new(Made::new([11, 5]).channels(2)).transform(Transform::spline()),
+                Some(context.clone()),
+            ),
+            order: None,
+        },
+        Case {
+            name: "iaf given a context",
+            features: 4,
+            bind: bound(RealNvp::new(Made::new([2])).inverse_autoregressive(), Some(context.clone())),
+            order: None,
+        },
         any("coupling", 5, RealNvp::new(Coupling::new(net()))),
         any("coupling of odd places", 4, RealNvp::new(Coupling::new(net()).kept(Kept::Odd))),
         any(

@@ -95,6 +95,12 @@ pub trait Distribution: Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same distribution over draws of other sizes; `None` if its parameters have sizes of their own that do not fit.
+    fn resized(&self, shape: Self::Shape) -> Option<Self> {
+        let _ = shape;
+        None
+    }
+
     /// Checks that a value has the shape of a draw.
     ///
     /// # Errors

@@ -244,6 +244,10 @@ impl<S: Shape, E: Float> Distribution for MultivariateNormal<S, E> {
         Constraint::Real
     }
 
+    fn resized(&self, shape: S) -> Option<Self> {
+        Dims::of(&shape).ends_with(self.loc.dims()).then(|| MultivariateNormal { shape, ..self.clone() })
+    }
+
     /// `μ + L ε`.
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = normal_noise::<S, E>(self.shape, key);

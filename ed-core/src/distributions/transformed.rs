@@ -1,5 +1,6 @@
 //! A distribution pushed through a bijector.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -154,6 +155,21 @@ impl<D: Distribution, S: Shape, B: Shape> Transformed<D, S, B> {
         &self.bijector
     }
 
+    /// What gives the density of a value: this, or this for as many rows as the value has, if the base is the same for
+    /// all rows.
+    fn for_rows_of(&self, value: &Var<S, D::Elem>) -> Result<Cow<'_, Self>> {
+        let (own, got) = (Dims::of(&self.shape), value.dims());
+        if own == got || own[B::NUM_DIMS..] != got[B::NUM_DIMS..] {
+            self.check_shape(value)?;
+            return Ok(Cow::Borrowed(self));
+        }
+        value.value().check()?;
+        self.resized(*value.shape()).map(Cow::Owned).ok_or_else(|| {
+            let expected = format!("{own}, as the base has parameters of its own for each row");
+            Error::Shape { op: Self::NAME, expected, got }
+        })
+    }
+
     /// `y = f(x)`, and remembers the pair.
     ///
     /// # Errors
@@ -191,6 +207,24 @@ impl<D: Distribution, S: Shape, B: Shape> Transformed<D, S, B> {
     fn summed(value: &Value<D::Elem>) -> Value<D::Elem> {
         let axes: Vec<usize> = (B::NUM_DIMS..value.dims().rank()).collect();
         if axes.is_empty() { value.clone() } else { reduce::sum_axes(value, &axes) }
+    }
+
+    /// An error if a density of rows is NaN, as what is not a number in a row spoils all of the row.
+    fn refuse_nan(&self, log_prob: &Value<D::Elem>, y: &Value<D::Elem>) -> Result<()> {
+        if self.bijector.event_rank() == 0 || !log_prob.peek()?.iter().any(|x| x.is_nan()) {
+            return Ok(());
+        }
+        let (must_be, numbers) = ("finite", y.peek()?);
+        let got = match numbers.iter().position(|x| !x.is_finite()) {
+            Some(first) => {
+                let after = |axis: usize| y.dims()[axis + 1..].iter().product::<usize>();
+                let place: Dims =
+                    (0..y.dims().rank()).map(|axis| first / after(axis) % y.dims()[axis]).collect();
+                format!("{} at {place}", numbers[first])
+            }
+            None => "a row so far out that its density is no number in this precision".into(),
+        };
+        Err(Error::Value { of: Self::NAME, must_be, got })
     }
 
     /// Minus infinity where the value lies outside of the support.
@@ -278,24 +312,34 @@ impl<D: Distribution, S: Shape, B: Shape> Distribution for Transformed<D, S, B> 
         }
     }
 
+    fn resized(&self, shape: S) -> Option<Self> {
+        let base = self.base.resized(self.bijector.inverse_dims(Dims::of(&shape)).typed()?)?;
+        Self::typed(base, self.bijector.clone()).ok()
+    }
+
     fn sample(&self, key: Key) -> Result<Var<S, D::Elem>> {
         self.push(&self.base.sample(key)?)
     }
 
+    /// For any number of rows, if the base is the same for all of them.
     fn log_prob(&self, value: &Var<S, D::Elem>) -> Result<Var<B, D::Elem>> {
-        self.check_shape(value)?;
-        let (x, log_det) = self.pull(value.value())?;
-        let base = Self::summed(self.base.log_prob(&x)?.value());
-        Var::from_value(self.in_support(ew::add(&base, &Self::summed(&log_det)), value.value()))
+        let own = self.for_rows_of(value)?;
+        let (x, log_det) = own.pull(value.value())?;
+        let base = Self::summed(own.base.log_prob(&x)?.value());
+        let log_prob = own.in_support(ew::add(&base, &Self::summed(&log_det)), value.value());
+        own.refuse_nan(&log_prob, value.value())?;
+        Var::from_value(log_prob)
     }
 
     fn log_prob_sum(&self, value: &Var<S, D::Elem>) -> Result<Var<(), D::Elem>> {
         if !matches!(self.support(), Constraint::Real | Constraint::Image(..)) {
             return self.log_prob(value)?.sum().check();
         }
-        self.check_shape(value)?;
-        let (x, log_det) = self.pull(value.value())?;
-        Var::from_value(ew::add(self.base.log_prob_sum(&x)?.value(), &reduce::sum(&log_det)))
+        let own = self.for_rows_of(value)?;
+        let (x, log_det) = own.pull(value.value())?;
+        let log_prob = ew::add(own.base.log_prob_sum(&x)?.value(), &reduce::sum(&log_det));
+        own.refuse_nan(&log_prob, value.value())?;
+        Var::from_value(log_prob)
     }
 
     /// The image of the base's mean, for a map with the same Jacobian everywhere.

@@ -94,6 +94,12 @@ macro_rules! univariate {
             $crate::tensor::Var::from_value($crate::ops::density::log_prob::<$family, E, _>(value.value(), params))
         }
 
+        fn resized(&self, shape: S) -> Option<Self> {
+            let dims = $crate::tensor::Dims::of(&shape);
+            let fits = [$(&self.$param),+].iter().all(|param| dims.ends_with(param.dims()));
+            fits.then(|| $name { shape, ..self.clone() })
+        }
+
         fn log_prob_sum(
             &self,
             value: &$crate::tensor::Var<S, E>,
