@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::handlers::with_kl;
 use crate::kernels::rng::Key;
 use crate::params::optimizer::{Adam, Optimizer};
-use crate::params::{Params, value_and_gradients, with_params};
+use crate::params::{Params, value_gradients_and_undo, with_params};
 use crate::progress::Progress;
 use crate::tensor::{Float, Var};
 use crate::trace::with_key;
@@ -205,7 +205,7 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
         let step = self.losses.len();
         let key = Key::new(seed).fold_in(step as u64);
         let Train { program, params, num_examples, num_samples, kl_weight, .. } = self;
-        let (loss, gradients) = value_and_gradients(params, || {
+        let (loss, gradients, undo) = value_gradients_and_undo(params, || {
             let one = |sample: usize| -> Result<Var<(), E>> {
                 let run = || with_kl::<_, E>(*num_examples, || program(step));
                 let (nll, kl) = with_key(key.fold_in(sample as u64), run)?;
@@ -219,11 +219,15 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
             loss.check()
         })?;
         if !loss.is_finite() {
+            undo.apply(&mut self.params);
             let what = format!("The loss in step {step}, {loss},");
             let advice = "lower the learning rate, clip the gradients, or check the data for NaN";
             return Err(Error::NotFinite { what, advice });
         }
-        self.optimizer.step(&mut self.params, gradients)?;
+        if let Err(refused) = self.optimizer.step(&mut self.params, gradients) {
+            undo.apply(&mut self.params);
+            return Err(refused);
+        }
         self.losses.push(loss);
         Ok(loss)
     }

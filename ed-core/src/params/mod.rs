@@ -4,7 +4,9 @@ mod checkpoint;
 pub mod optimizer;
 mod statement;
 mod store;
+mod undo;
 
+pub(crate) use statement::value_gradients_and_undo;
 pub use statement::{
     Captured, any_param, capture, claim, is_training, make_params, param_as, repeated, set_state, state_as,
     value_and_gradients, with_params,

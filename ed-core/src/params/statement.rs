@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dfdx::shapes::Shape;
 
 use super::store::Params;
+use super::undo::Undo;
 use crate::error::{Error, Result};
 use crate::tensor::{AnyGradients, AnyVar, Float, Tape, Var};
 use crate::trace::{SiteName, full_name};
@@ -25,6 +26,7 @@ struct Scope {
     number: u64,
     /// The scope that a captured program belongs to, by its number.
     home: Option<u64>,
+    undo: Undo,
 }
 
 /// What a program does with state while it runs.
@@ -156,17 +158,20 @@ pub fn state_as<S: Shape, E: Float>(
     value.typed().map_err(|error| error.at_site(&name))
 }
 
-/// Gives a tensor of [`state_as`] another value, if the program is being trained; otherwise nothing changes.
+/// Gives a tensor of [`state_as`] another value, if the program is being trained; otherwise nothing changes. A run that
+/// fails, or whose loss is not finite, leaves no trace: the value is the former one again.
 ///
 /// # Errors
 /// Those of [`Params::set`].
 pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E>) -> Result<()> {
     let name = full_name(&name.into());
     let scope = keeper().filter(|_| PASS.get() == Pass::Counted);
-    match scope.filter(|scope| scope.borrow().tapes.is_some()) {
-        Some(scope) => scope.borrow_mut().params.set(name, value.detach()),
-        None => Ok(()),
-    }
+    let Some(scope) = scope.filter(|scope| scope.borrow().tapes.is_some()) else { return Ok(()) };
+    let Scope { params, undo, .. } = &mut *scope.borrow_mut();
+    let before = params.get(name.as_str()).cloned();
+    params.set(name.clone(), value.detach())?;
+    undo.note(before.map(|before| (name, before)));
+    Ok(())
 }
 
 /// Whether the program is being trained: run for its gradients by [`value_and_gradients`]. Dropout drops and batch
@@ -315,7 +320,8 @@ impl Scope {
     fn new(params: Params, tapes: Option<(Tape<f32>, Tape<f64>)>) -> Scope {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Scope { params, read: Params::new(), tapes, owners: HashMap::new(), number, home: None }
+        let undo = Undo::of(&params);
+        Scope { params, read: Params::new(), tapes, owners: HashMap::new(), number, home: None, undo }
     }
 
     fn known(&self, name: &SiteName) -> Option<AnyVar> {
@@ -363,19 +369,17 @@ pub fn with_params<T>(params: &Params, program: impl FnOnce() -> Result<T>) -> R
 /// # Ok(()) }
 /// ```
 pub fn make_params<T>(params: &mut Params, program: impl FnOnce() -> Result<T>) -> Result<T> {
-    let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
-    let scope = Rc::new(RefCell::new(Scope::new(std::mem::take(params), tapes)));
-    let entered = Entered::new(scope.clone());
-    let output = program();
-    drop(entered);
-    *params = std::mem::take(&mut scope.borrow_mut().params);
-    output
+    let lent = Lent::new(params);
+    let output = program()?;
+    lent.keep();
+    Ok(output)
 }
 
 /// Runs a program that computes a scalar loss, and differentiates it by every parameter that it read.
 ///
 /// Parameters that are missing from `params` are added. A parameter on which the loss does not depend is missing from
-/// the gradients.
+/// the gradients. If the program fails or the loss is not finite, `params` is what it was: nothing is added, and state
+/// that the program keeps up has its former value.
 ///
 /// # Errors
 /// The program's, and those of [`Var::backward`](crate::tensor::Var::backward):
@@ -384,25 +388,62 @@ pub fn value_and_gradients<L: Into<AnyVar>>(
     params: &mut Params,
     program: impl FnOnce() -> Result<L>,
 ) -> Result<(f64, Params)> {
-    let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
-    let scope = Scope::new(std::mem::take(params), tapes);
-    let scope = Rc::new(RefCell::new(scope));
-    let entered = Entered::new(scope.clone());
-    let outcome = program().and_then(|loss| {
-        let loss = loss.into();
-        Ok((loss.item()?, loss.backward()?))
-    });
-    drop(entered);
-    let mut scope = scope.borrow_mut();
-    *params = std::mem::take(&mut scope.params);
-    let (value, mut gradients) = outcome?;
+    let (value, gradients, undo) = value_gradients_and_undo(params, program)?;
+    if !value.is_finite() {
+        undo.apply(params);
+    }
+    Ok((value, gradients))
+}
+
+/// As [`value_and_gradients`], with the way back for a caller that refuses the step.
+pub(crate) fn value_gradients_and_undo<L: Into<AnyVar>>(
+    params: &mut Params,
+    program: impl FnOnce() -> Result<L>,
+) -> Result<(f64, Params, Undo)> {
+    let lent = Lent::new(params);
+    let loss = program()?.into();
+    let (value, mut gradients) = (loss.item()?, loss.backward()?);
     let mut by_name = Params::new();
-    for (name, watched) in scope.read.iter() {
+    for (name, watched) in lent.scope.borrow().read.iter() {
         if let Some(gradient) = take(&mut gradients, watched) {
             by_name.insert(name, gradient)?;
         }
     }
-    Ok((value, by_name))
+    Ok((value, by_name, lent.keep()))
+}
+
+/// Parameters that are lent to the scope of a run in which they are trained. They come back when it ends, and as they
+/// were if it failed or panicked, in which case nobody calls [`Lent::keep`].
+struct Lent<'p> {
+    params: &'p mut Params,
+    scope: Rc<RefCell<Scope>>,
+    entered: Option<Entered>,
+    kept: bool,
+}
+
+impl<'p> Lent<'p> {
+    fn new(params: &'p mut Params) -> Lent<'p> {
+        let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
+        let scope = Rc::new(RefCell::new(Scope::new(std::mem::take(params), tapes)));
+        let entered = Some(Entered::new(scope.clone()));
+        Lent { params, scope, entered, kept: false }
+    }
+
+    fn keep(mut self) -> Undo {
+        self.kept = true;
+        std::mem::take(&mut self.scope.borrow_mut().undo)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.entered = None;
+        let mut scope = self.scope.borrow_mut();
+        *self.params = std::mem::take(&mut scope.params);
+        if !self.kept {
+            std::mem::take(&mut scope.undo).apply(self.params);
+        }
+    }
 }
 
 /// The gradient by a watched value, moved out; `None` if it is zero or of the other precision.
@@ -475,6 +516,44 @@ mod tests {
         assert!(panicked.is_err());
         assert_eq!(weight(1.0)?.item()?, 1.0);
         Ok(())
+    }
+
+    #[test]
+    fn a_run_that_fails_or_panics_or_has_no_finite_loss_changes_neither_state_nor_parameters() -> Result<()> {
+        let count = || state_as("count", || Var::<(), f64>::scalar(0.0));
+        let counted = |loss: f64| {
+            set_state("count", &(count()? + 1.0))?;
+            set_state("count", &(count()? + 1.0))?;
+            Ok(weight(2.0)? * loss)
+        };
+        let mut params = Params::new();
+        assert!(value_and_gradients(&mut params, || counted(f64::NAN))?.0.is_nan());
+        assert!(params.is_empty(), "a refused first run makes nothing");
+        value_and_gradients(&mut params, || counted(1.0))?;
+        let unchanged = |params: &Params| -> Result<()> {
+            assert_eq!((params.len(), params.required("count")?.item()?), (2, 2.0));
+            assert!(params.is_state("count") && !params.is_state("other"));
+            Ok(())
+        };
+        unchanged(&params)?;
+        value_and_gradients(&mut params, || counted(f64::INFINITY))?;
+        unchanged(&params)?;
+        let failing = || {
+            state_as("other", || Var::<(), f64>::scalar(0.0))?;
+            counted(1.0)?;
+            Err::<Var<(), f64>, _>(Error::NotWatched { what: "nothing" })
+        };
+        assert!(value_and_gradients(&mut params, failing).is_err());
+        unchanged(&params)?;
+        assert!(make_params(&mut params, failing).is_err());
+        unchanged(&params)?;
+        let panicking = || -> Result<Var<(), f64>> {
+            counted(1.0)?;
+            panic!("stop")
+        };
+        let run = std::panic::AssertUnwindSafe(|| value_and_gradients(&mut params, panicking));
+        assert!(std::panic::catch_unwind(run).is_err());
+        unchanged(&params)
     }
 
     #[test]

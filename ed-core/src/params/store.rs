@@ -107,6 +107,14 @@ impl Params {
         self.places.get(name).map(|&place| &mut self.entries[place].1)
     }
 
+    /// Takes away what came after the first `len` tensors.
+    pub(super) fn truncate(&mut self, len: usize) {
+        for (name, _) in self.entries.drain(len.min(self.entries.len())..) {
+            self.places.remove(&name);
+            self.state.remove(&name);
+        }
+    }
+
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &SiteName> {
         self.entries.iter().map(|(name, _)| name)
