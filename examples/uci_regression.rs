@@ -1,10 +1,12 @@
 //! The regression tables of the Bayesian deep-learning papers: how good is the predictive density of a Bayesian network?
 //!
-//! One method for all tables. A network whose weights are random variables gives each row a mixture of two Student's t
-//! distributions, whose tails forgive the rows that are unlike all others; an ensemble of such networks, with many draws
-//! of the weights of each, is the prediction. How strongly the prior of the weights holds is chosen for each split by the
-//! log-likelihood of a validation part of its training rows; the winner is trained anew on all of them. The test rows
-//! are looked at once, at the end.
+//! One method for all tables. The weights of a network are random variables; an ensemble of such networks, with many
+//! draws of the weights of each, is the prediction. With `--noise gaussian` the network gives each row a mean, and the
+//! rows share one trainable normal noise, as in most of those papers; with `--noise mixture`, the default, it gives each
+//! row a mixture of two Student's t distributions, whose tails forgive the rows that are unlike all others. How strongly
+//! the prior of the weights holds is chosen for each split by the log-likelihood of a validation part of its training
+//! rows (the other settings stand below and are the same for all tables); the winner is trained anew on all of them. The
+//! test rows are looked at once, at the end.
 //!
 //! `cargo run --release --example uci_regression` takes the diabetes table that comes with the library, in ten random
 //! splits. `--data DIR` reads a folder as `ed::data::table_with_splits` describes it. RMSE and log-likelihood are in the
@@ -40,7 +42,7 @@ const UNITS: usize = 50;
 const COMPONENTS: usize = 2;
 /// Their degrees of freedom: tails that a lone outlier does not ruin, a middle that is nearly normal.
 const DF: f64 = 5.0;
-/// None of their scales is smaller than this, in standard deviations of the target.
+/// None of the mixture's scales is smaller than this, in standard deviations of the target.
 const NARROWEST: f64 = 0.03;
 /// Standard deviations that the posteriors start with.
 const STARTING_SCALE: f64 = 0.02;
@@ -51,66 +53,95 @@ const VALIDATION: f64 = 0.2;
 /// al. 2020): independent normals with the full divergence lose more of a small table than they gain.
 const KL_WEIGHTS: [f64; 3] = [1.0, 0.3, 0.1];
 
-/// How long everything takes.
+/// What is trained, and how long everything takes.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
+    noise: Noise,
     steps: usize,
     members: usize,
     draws: usize,
 }
 
-/// A network of two hidden layers that gives a mixture of Student's t distributions for each row.
+/// What a network says of the spread of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Noise {
+    /// One normal noise for all rows.
+    Gaussian,
+    /// A mixture of Student's t distributions for each row.
+    Mixture,
+}
+
+/// A network of two hidden layers that gives a distribution for each row.
 #[derive(Debug, Layer)]
-struct MixtureDensityNetwork {
+struct Network {
     first: Uncertain,
     second: Uncertain,
     loc: Uncertain,
     raw_scale: Uncertain,
     logits: Uncertain,
+    #[layer(skip)]
+    noise: Noise,
 }
 
-impl MixtureDensityNetwork {
-    fn new() -> MixtureDensityNetwork {
+impl Network {
+    fn new(noise: Noise) -> Network {
         let prior = NormalPrior::Scaled(VarianceScaling::he(), 1.0);
         let belief = || LocalReparameterization::default().prior(prior).scale(STARTING_SCALE);
         let hidden = || Uncertain::new(UNITS).estimator(belief()).relu();
-        let readout = || Uncertain::new(COMPONENTS).estimator(belief());
-        MixtureDensityNetwork {
+        let readout = |units| Uncertain::new(units).estimator(belief());
+        Network {
             first: hidden(),
             second: hidden(),
-            loc: readout(),
-            raw_scale: readout(),
-            logits: readout(),
+            loc: readout(if noise == Noise::Gaussian { 1 } else { COMPONENTS }),
+            raw_scale: readout(COMPONENTS),
+            logits: readout(COMPONENTS),
+            noise,
         }
     }
 }
 
-/// Locations, scales and log weights of the distributions, `[rows, components]`.
-struct Mixture {
-    loc: Rows,
-    scale: Rows,
-    log_weight: Rows,
+/// The distributions of the rows.
+enum Prediction {
+    /// Means, and the one standard deviation.
+    Gaussian { loc: Numbers, scale: Var<()> },
+    /// Locations, scales and log weights of the distributions, `[rows, components]`.
+    Mixture { loc: Rows, scale: Rows, log_weight: Rows },
 }
 
-impl Mixture {
+impl Prediction {
     fn log_prob(&self, targets: &Numbers) -> Result<Numbers> {
-        let parts = StudentT::new(DF, &self.loc, &self.scale)?.log_prob(&targets.expand_last(COMPONENTS))?;
-        (parts + &self.log_weight).logsumexp().check()
+        match self {
+            Prediction::Gaussian { loc, scale } => Normal::new(loc, scale)?.log_prob(targets),
+            Prediction::Mixture { loc, scale, log_weight } => {
+                let parts = StudentT::new(DF, loc, scale)?.log_prob(&targets.expand_last(COMPONENTS))?;
+                (parts + log_weight).logsumexp().check()
+            }
+        }
     }
 
     fn mean(&self) -> Numbers {
-        (self.log_weight.exp() * &self.loc).sum_last()
+        match self {
+            Prediction::Gaussian { loc, .. } => loc.clone(),
+            Prediction::Mixture { loc, log_weight, .. } => (log_weight.exp() * loc).sum_last(),
+        }
     }
 }
 
-impl Apply<Rows> for MixtureDensityNetwork {
-    type Output = Mixture;
-    fn apply(&self, rows: Rows) -> Result<Mixture> {
+impl Apply<Rows> for Network {
+    type Output = Prediction;
+    fn apply(&self, rows: Rows) -> Result<Prediction> {
         let hidden = self.second.forward(self.first.forward(rows)?)?;
-        Ok(Mixture {
-            loc: self.loc.forward(&hidden)?,
-            scale: self.raw_scale.forward(&hidden)?.softplus() + NARROWEST,
-            log_weight: self.logits.forward(&hidden)?.log_softmax(),
+        let loc = self.loc.forward(&hidden)?;
+        Ok(match self.noise {
+            Noise::Gaussian => Prediction::Gaussian {
+                loc: loc.reshape((loc.len(),))?,
+                scale: param_as("log_noise", || Var::scalar(-1.0))?.exp(),
+            },
+            Noise::Mixture => Prediction::Mixture {
+                loc,
+                scale: self.raw_scale.forward(&hidden)?.softplus() + NARROWEST,
+                log_weight: self.logits.forward(&hidden)?.log_softmax(),
+            },
         })
     }
 }
@@ -139,16 +170,17 @@ impl Scales {
 }
 
 /// One network, trained on a table.
-fn train(table: &Dataset, scales: &Scales, kl_weight: f64, steps: usize, seed: u64) -> Result<Trained> {
-    let network = MixtureDensityNetwork::new();
+fn train(table: &Dataset, scales: &Scales, kl_weight: f64, effort: Effort, seed: u64) -> Result<Trained> {
+    let Effort { noise, steps, .. } = effort;
+    let network = Network::new(noise);
     let (features, targets) = scales.apply(table)?;
     // Small enough for many steps an epoch on a small table, and for operations that stay on the thread of their split.
     let batches = RefCell::new(Batches::new(table.num_rows, (table.num_rows / 100).clamp(32, 128), seed));
     Train::new(table.num_rows, |step| {
         let mut batches = batches.borrow_mut();
         let batch = batches.rows(step);
-        let mixture = network.forward(features.gather::<usize>(batch)?)?;
-        Ok(-mixture.log_prob(&targets.gather::<usize>(batch)?)?.mean())
+        let prediction = network.forward(features.gather::<usize>(batch)?)?;
+        Ok(-prediction.log_prob(&targets.gather::<usize>(batch)?)?.mean())
     })
     .kl_weight(kl_weight)
     .optimizer(Adam::new(Schedule::cosine(LEARNING_RATE, steps as u64)))
@@ -165,15 +197,16 @@ struct Quality {
 }
 
 /// The equally weighted mixture of all draws of all members, against the truth.
-fn judge(members: &[Trained], table: &Dataset, scales: &Scales, draws: usize) -> Result<Quality> {
-    let network = MixtureDensityNetwork::new();
+fn judge(members: &[Trained], table: &Dataset, scales: &Scales, effort: Effort) -> Result<Quality> {
+    let Effort { noise, draws, .. } = effort;
+    let network = Network::new(noise);
     let (features, targets) = scales.apply(table)?;
     let mut log_probs = Vec::new();
     let mut means = vec![0.0; table.num_rows];
     for (seed, member) in (0..).zip(members) {
-        for mixture in member.predict(draws, seed, || network.forward(&features))? {
-            log_probs.extend(mixture.log_prob(&targets)?.as_slice()?.iter().map(|&x| f64::from(x)));
-            for (sum, &mean) in means.iter_mut().zip(mixture.mean().as_slice()?) {
+        for prediction in member.predict(draws, seed, || network.forward(&features))? {
+            log_probs.extend(prediction.log_prob(&targets)?.as_slice()?.iter().map(|&x| f64::from(x)));
+            for (sum, &mean) in means.iter_mut().zip(prediction.mean().as_slice()?) {
                 *sum += f64::from(mean) / (members.len() * draws) as f64;
             }
         }
@@ -204,8 +237,8 @@ fn run(
     let scales = Scales::of(&fitting)?;
     let mut best = (f64::NEG_INFINITY, KL_WEIGHTS[0]);
     for kl_weight in KL_WEIGHTS {
-        let candidate = train(&fitting, &scales, kl_weight, effort.steps, seed)?;
-        let quality = judge(&[candidate], &validation, &scales, effort.draws)?;
+        let candidate = train(&fitting, &scales, kl_weight, effort, seed)?;
+        let quality = judge(&[candidate], &validation, &scales, effort)?;
         if quality.log_likelihood > best.0 {
             best = (quality.log_likelihood, kl_weight);
         }
@@ -215,10 +248,10 @@ fn run(
     let scales = Scales::of(train_rows)?;
     let mut members = Vec::new();
     for member in 0..effort.members as u64 {
-        members.push(train(train_rows, &scales, kl_weight, effort.steps, seed.wrapping_add(member))?);
+        members.push(train(train_rows, &scales, kl_weight, effort, seed.wrapping_add(member))?);
         done();
     }
-    Ok(Outcome { kl_weight, quality: judge(&members, test_rows, &scales, effort.draws)? })
+    Ok(Outcome { kl_weight, quality: judge(&members, test_rows, &scales, effort)? })
 }
 
 /// The rows that are not listed.
@@ -288,8 +321,16 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
         });
     }
     println!("{} rows of {} features, {} splits", table.num_rows, table.num_features, splits.len());
-    let full = Effort { steps: 5_000, members: 3, draws: 50 };
-    let effort = options.pick(full, Effort { steps: 100, members: 1, draws: 5 });
+    let noise = match options.value("noise") {
+        None | Some("mixture") => Noise::Mixture,
+        Some("gaussian") => Noise::Gaussian,
+        Some(other) => {
+            let (of, name, must_be) = ("the command line", "noise", "`mixture` or `gaussian`");
+            return Err(ed::Error::Parameter { of, name, must_be, got: format!("`{other}`") });
+        }
+    };
+    let full = Effort { noise, steps: 5_000, members: 3, draws: 50 };
+    let effort = options.pick(full, Effort { noise, steps: 100, members: 1, draws: 5 });
     let outcomes = outcomes(&table, &splits, effort, options.seed)?;
 
     let mut by_split = Table::new(["split", "KL weight", "RMSE", "test log-likelihood"]).digits(3);
@@ -321,6 +362,7 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
 fn main() -> std::process::ExitCode {
     let own = [
         Own { name: "data", value: "DIR", about: "a table with its splits (default: diabetes, ten splits)" },
+        Own { name: "noise", value: "KIND", about: "gaussian or mixture (default)" },
         Own { name: "splits", value: "N", about: "runs the first N splits only" },
     ];
     common::run_with(

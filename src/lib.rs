@@ -5,7 +5,8 @@
 //! # A model
 //!
 //! [`#[model]`](macro@model) makes a model of a function that returns a [`Result`]. Inside it, `sample` draws a random
-//! variable and names it after its `let` binding. A [`RandomVariable`] stands wherever a tensor stands.
+//! variable and names it after its `let` binding. A [`RandomVariable`] stands in formulas, as a parameter
+//! and as the input of a layer; where a function wants a tensor, `&x` is one.
 //!
 //! ```
 //! use ed::prelude::*;
@@ -150,10 +151,16 @@ pub mod prelude {
     pub use ed_layers::prelude::*;
 }
 
-// The programs of the README and of the poster's page compile and run as they stand.
+// The programs of the README, of the poster's page and of the macros' pages compile and run as they stand.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/poster.md")]
 mod poster {}
+#[cfg(doctest)]
+#[doc = include_str!("../ed-macros/src/model.md")]
+mod model_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../ed-macros/src/derive_layer.md")]
+mod derive_layer_page {}

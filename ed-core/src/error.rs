@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// The variants are grouped: values, shapes, gradients, programs, numerics, and the world outside.
 /// [`Error::is_recoverable`] tells a sampler whether to reject the point and go on, or to stop.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter of a distribution, layer or algorithm lies outside its domain.
@@ -284,6 +284,19 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// `{:?}` of an error is its sentence, since `fn main() -> Result<()>` and `unwrap` print that.
+macro_rules! debug_is_the_sentence {
+    ($($error:ty),+) => {$(
+        impl fmt::Debug for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    )+};
+}
+
+debug_is_the_sentence!(Error, DataError, DiagnosticsError, PlotError);
+
 /// The errors of the modules that know only slices, as the one of the workspace.
 macro_rules! from_slice_errors {
     ($($of:literal $error:ty;)+) => {$(
@@ -320,6 +333,13 @@ mod tests {
         );
         let guide = Error::Guide { missing: vec!["a".into(), "b".into(), "c".into()], extra: vec![] };
         assert!(guide.to_string().contains("lacks: `a`, `b` and `c`; sites"));
+    }
+
+    #[test]
+    fn main_prints_the_sentence() {
+        let error = Error::Io { path: "a.csv".into(), why: "no such file".into() };
+        assert_eq!(format!("{error:?}"), "a.csv: no such file");
+        assert_eq!(format!("{error:#?}"), error.to_string());
     }
 
     #[test]

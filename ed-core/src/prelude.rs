@@ -19,4 +19,4 @@ pub use crate::{
     values,
 };
 #[doc(no_inline)]
-pub use dfdx::shapes::{Axis, Const};
+pub use dfdx::shapes::{Axis, Const, Shape};

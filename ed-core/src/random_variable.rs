@@ -1,4 +1,4 @@
-//! [`RandomVariable`]: a distribution and a value of it, standing wherever a tensor stands.
+//! [`RandomVariable`]: a distribution and a value of it, which stands in formulas as a tensor does.
 
 use std::fmt;
 use std::ops::{Add, Deref, Div, Mul, Neg, Sub};

@@ -4,6 +4,8 @@
 //! The macro parses the function (`model/parse.rs`), checks every rule and reports all violations together
 //! (`model/validate.rs`), and writes the function that names its sites (`model/expand.rs`).
 
+// The examples use the whole of `ed`, and so they run as tests of the facade.
+
 mod errors;
 mod layer;
 mod model;
@@ -26,31 +28,7 @@ use proc_macro::TokenStream;
 /// | `plate(size, \|plate\| { ... })` | independent sites, which keep their own names | `PlateName` |
 /// | `subsampled_plate(size, batch, \|plate\| { ... })` | the same on a random batch of the plate | `PlateName` |
 ///
-/// # Example
-///
-/// Eight schools: school `j` measured the effect `y[j]` with the standard error `sigma[j]`.
-///
-/// ```ignore
-/// use ed::prelude::*;
-///
-/// /// The effects of coaching, partially pooled.
-/// #[model]
-/// pub fn eight_schools(
-///     sigma: &Var<(usize,), f64>,
-/// ) -> Result<RandomVariable<Normal<(usize,), f64>>> {
-///     let mu = sample(Normal::new(0.0, 5.0)?);
-///     let tau = sample(HalfCauchy::new(5.0)?);
-///     let theta = plate(sigma.len(), |schools| {
-///         let effect = sample(Normal::new(&mu, &tau)?.expand(schools)?);
-///         Ok(effect)
-///     });
-///     let y = sample(Normal::new(&theta, sigma)?);
-///     Ok(y)
-/// }
-///
-/// // The names are items beside the function, so that a misspelt one is a compile error.
-/// let posterior = condition(|| eight_schools(&sigma), [(eight_schools::y, &effects)]);
-/// ```
+#[cfg_attr(not(doctest), doc = include_str!("model.md"))]
 ///
 /// # Names
 ///
@@ -89,27 +67,7 @@ pub fn model(args: TokenStream, item: TokenStream) -> TokenStream {
 /// layer is marked `#[layer(skip)]`. An enum has the layers of its variant. What the layer does with an input is said
 /// by `impl Apply<…>`. `Debug` has to be derived, too.
 ///
-/// ```ignore
-/// use ed::prelude::*;
-///
-/// #[derive(Clone, Debug, Layer)]
-/// struct Network {
-///     hidden: Vec<Dense<Flipout>>,
-///     readout: Dense<Flipout>,
-///     #[layer(skip)]
-///     temperature: f64,
-/// }
-///
-/// impl Apply<Var<(usize, usize)>> for Network {
-///     type Output = Var<(usize, usize)>;
-///     fn apply(&self, mut x: Var<(usize, usize)>) -> Result<Self::Output> {
-///         for layer in &self.hidden {
-///             x = layer.forward(x)?.relu();
-///         }
-///         Ok(self.readout.forward(x)? / self.temperature)
-///     }
-/// }
-/// ```
+#[cfg_attr(not(doctest), doc = include_str!("derive_layer.md"))]
 #[proc_macro_derive(Layer, attributes(layer))]
 pub fn derive_layer(item: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(item as syn::DeriveInput);

@@ -67,7 +67,7 @@ fn a_random_variable_shows_its_name_distribution_and_value() -> Result<()> {
     Ok(())
 }
 
-/// A distribution of a user's own: the standard normal, by the two obligatory methods and three lines of shape.
+/// A distribution of a user's own, the standard normal, that nobody can draw from.
 #[derive(Clone, Debug)]
 struct Gaussian;
 

@@ -11,6 +11,7 @@ mod flat;
 mod flow_edges;
 mod gp;
 mod handlers;
+mod messages;
 mod networks;
 mod ops;
 mod output;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why data cannot be split or scaled.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum DataError {
     /// The fraction leaves one side without rows.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Input a diagnostic cannot be computed for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum DiagnosticsError {
     /// There is nothing to judge.

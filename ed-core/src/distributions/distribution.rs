@@ -1,4 +1,4 @@
-//! What a distribution is: two obligatory methods, and all that follows from them.
+//! What a distribution is: its shapes, its support, a draw and a log-density, and all that follows from them.
 
 use std::fmt::Debug;
 
@@ -15,8 +15,62 @@ use crate::tensor::{Dims, Float, Value, Var};
 /// A draw has shape `[batch…, event…]`: independent draws along the batch axes, one joint draw along the event axes.
 /// Values of discrete distributions are whole numbers in the same floating-point type.
 ///
-/// Only `sample` and `log_prob` need more than a line; a quantity without a closed form keeps its default, which is an
-/// error that says so.
+/// Of what has to be said, only `sample` and `log_prob` need more than a line; a quantity without a closed form keeps its
+/// default, which is an error that says so.
+///
+/// # Examples
+/// A distribution of one's own, the hyperbolic secant with density `½ sech(πx / 2)`. Every handler, sampler and guide
+/// takes it as one of those that come with the library.
+/// ```
+/// use ed::prelude::*;
+/// use std::f64::consts::PI;
+///
+/// #[derive(Clone, Debug)]
+/// struct HyperbolicSecant<S: Shape> {
+///     shape: S,
+/// }
+///
+/// impl<S: Shape> Distribution for HyperbolicSecant<S> {
+///     type Elem = f64;
+///     type Batch = S; // independent numbers: one log-density for each
+///     type Shape = S;
+///     const NAME: &'static str = "HyperbolicSecant";
+///
+///     fn shape(&self) -> S {
+///         self.shape
+///     }
+///     fn batch_shape(&self) -> S {
+///         self.shape
+///     }
+///     fn support(&self) -> Constraint<f64> {
+///         Constraint::Real
+///     }
+///     fn sample(&self, key: Key) -> Result<Var<S, f64>> {
+///         let angle = Uniform::new(0.0, PI / 2.0)?.expand(self.shape)?.sample(key)?;
+///         ((angle.sin().ln() - angle.cos().ln()) * (2.0 / PI)).check()
+///     }
+///     fn log_prob(&self, value: &Var<S, f64>) -> Result<Var<S, f64>> {
+///         self.check_shape(value)?;
+///         let distance = (value * (PI / 2.0)).abs();
+///         (-&distance - (distance * -2.0).softplus()).check()
+///     }
+/// }
+///
+/// # fn main() -> Result<()> {
+/// let model = || sample_as("x", HyperbolicSecant { shape: (2_000usize,) });
+/// let x = seed(0, model)?;
+/// // Its variance is 1 and its kurtosis 5, so that the mean square of 2000 draws has a standard error of 0.045.
+/// assert!((x.square().mean().item()? - 1.0).abs() < 4.0 * 0.045);
+/// let joint = make_log_joint(model).at(values!["x" => Var::<_, f64>::zeros((2_000usize,))])?;
+/// approx::assert_relative_eq!(joint.item()?, -2_000.0 * 2f64.ln(), max_relative = 1e-12);
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a distribution",
+    label = "a distribution is needed here",
+    note = "constructors check their parameters and return a `Result`: write `Normal::new(…)?`, with the question mark",
+    note = "a number or a tensor is not drawn: record it with `deterministic(…)`, or use it as it is"
+)]
 pub trait Distribution: Clone + Debug + Send + Sync + 'static {
     /// Precision of parameters and draws.
     type Elem: Float;

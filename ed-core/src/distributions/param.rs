@@ -9,6 +9,12 @@ use crate::kernels::rng::{self, Key, Stream};
 use crate::tensor::{BroadcastWith, Buffer, Dims, Float, Value, Var, larger};
 
 /// A parameter of a distribution: a tensor, a random variable, a reference to one, or a plain number.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a parameter of precision `{E}`",
+    label = "a number, a tensor or a random variable of this precision is needed here",
+    note = "a distribution has no value before it is drawn: `let x = sample(…);`, and then `&x`",
+    note = "a `Result` is opened with `?`; a tensor changes its precision with `to_f64()` or `to_f32()`"
+)]
 pub trait Param<E: Float> {
     /// Its shape; `()` for a number.
     type Shape: Shape;

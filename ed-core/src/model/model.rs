@@ -4,6 +4,12 @@ use crate::error::Result;
 
 /// A program whose random variables inference may ask for: any `|| f(…)` that returns a [`Result`], and what handlers
 /// make of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    label = "a model is needed here",
+    note = "a model is a function or closure without arguments that returns a `Result`: `|| my_model(&data)`, and not \
+            `my_model(&data)`, which runs it"
+)]
 pub trait Model {
     /// What the program returns.
     type Output;

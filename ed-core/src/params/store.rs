@@ -1,9 +1,10 @@
 //! [`Params`]: trainable tensors by name.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::tensor::AnyVar;
+use crate::tensor::{AnyVar, fmt_named};
 use crate::trace::SiteName;
 
 /// Trainable tensors by name, unconstrained, of either precision, in the order in which they were made.
@@ -22,7 +23,7 @@ use crate::trace::SiteName;
 /// assert_eq!(params.required("weights")?.to_vec()?, [1.0, 2.0]);
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Params {
     entries: Vec<(SiteName, AnyVar)>,
     places: HashMap<SiteName, usize>,
@@ -144,6 +145,19 @@ impl Params {
     pub fn num_parameters(&self) -> usize {
         let trained = self.entries.iter().filter(|(name, _)| !self.state.contains(name));
         trained.map(|(_, value)| value.dims().num_elements()).sum()
+    }
+}
+
+/// One tensor a line: its name, precision, shape and numbers.
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_named(f, self.iter())
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// Input that cannot be drawn, or a file that cannot be written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum PlotError {
     /// Nothing to draw.

@@ -23,7 +23,7 @@ use crate::ops;
 /// assert_eq!(typed.shape(), &(2,));
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum AnyVar {
     /// Single precision.
     F32(Value<f32>),

@@ -1,7 +1,7 @@
 //! The two precisions, and what the tensor code needs to know of each.
 
 use std::cell::RefCell;
-use std::fmt::Debug;
+use std::fmt::{Debug, LowerExp};
 use std::sync::Mutex;
 
 use super::any::AnyVar;
@@ -14,7 +14,13 @@ use crate::kernels::Real;
 ///
 /// The trait adds to the arithmetic of the kernels ([`Real`], which seals it) the tapes and the memory pool of its
 /// precision.
-pub trait Float: Real + Debug {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a precision",
+    label = "`f32` or `f64` is needed here",
+    note = "where nothing else says which, write it: `Normal::<(), f64>::new(0.0, 1.0)?`, or `let x: RandomVariable<Normal<(), f64>> = \
+            sample(…)` outside of a model"
+)]
+pub trait Float: Real + Debug + LowerExp {
     /// `"f32"` or `"f64"`.
     const NAME: &'static str;
 

@@ -12,6 +12,12 @@ use super::var::Var;
 use crate::ops::elementwise as ew;
 
 /// Whatever stands for a tensor in a formula: a [`Var`], a random variable, or a reference to one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number, a tensor or a random variable",
+    label = "this cannot stand in a formula",
+    note = "a distribution has no value before it is drawn: `let x = sample(…);`, and then `&x`",
+    note = "a `Result` is opened with `?`; write plain numbers as `2.0`"
+)]
 pub trait Operand {
     /// Its precision.
     type Elem: Float;

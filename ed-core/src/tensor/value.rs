@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Numbers in row-major order, their dims, their place on a tape, and possibly a fault.
 ///
 /// [`Var`](super::Var) is a `Value` with a typed shape; [`AnyVar`](super::AnyVar) one without a typed precision.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Value<E: Float> {
     data: Arc<Buffer<E>>,
     dims: Dims,

@@ -1,6 +1,5 @@
 //! [`Var`]: the tensor that models are written with.
 
-use std::fmt;
 use std::sync::Arc;
 
 use dfdx::shapes::{Axes, Dim, HasAxes, ReduceShape, Shape};
@@ -447,45 +446,4 @@ fn matrix<E: Float>(data: Vec<E>, shape: (usize, usize)) -> Var<(usize, usize), 
 fn vector<E: Float>(data: Vec<E>) -> Var<(usize,), E> {
     let len = data.len();
     Var { value: Value::new(Arc::new(Buffer::from(data)), Dims::vector(len)), shape: (len,) }
-}
-
-impl<S: Shape, E: Float> fmt::Debug for Var<S, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Var<{}>{}", E::NAME, self)
-    }
-}
-
-impl<S: Shape, E: Float> fmt::Display for Var<S, E> {
-    /// The numbers, nested as the axes are; long axes are shortened.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value.peek() {
-            Ok(data) => fmt_nested(f, data, &self.dims()),
-            Err(error) => write!(f, "<{error}>"),
-        }
-    }
-}
-
-fn fmt_nested<E: Float>(f: &mut fmt::Formatter<'_>, data: &[E], dims: &[usize]) -> fmt::Result {
-    const SHOWN: usize = 6;
-    let Some((&len, rest)) = dims.split_first() else {
-        return match f.precision() {
-            Some(digits) => write!(f, "{:.*}", digits, data[0]),
-            None => write!(f, "{}", data[0]),
-        };
-    };
-    let stride: usize = rest.iter().product();
-    write!(f, "[")?;
-    for index in 0..len {
-        if len > 2 * SHOWN && index == SHOWN {
-            write!(f, ", …")?;
-        }
-        if len > 2 * SHOWN && (SHOWN..len - SHOWN).contains(&index) {
-            continue;
-        }
-        if index > 0 {
-            write!(f, ", ")?;
-        }
-        fmt_nested(f, &data[index * stride..(index + 1) * stride], rest)?;
-    }
-    write!(f, "]")
 }

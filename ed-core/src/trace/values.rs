@@ -1,11 +1,13 @@
 //! [`Values`]: values by name, as `values![…]` writes them.
 
+use std::fmt;
+
 use super::name::SiteName;
 use crate::error::{Error, Result};
-use crate::tensor::AnyVar;
+use crate::tensor::{AnyVar, fmt_named};
 
 /// Values by the name of their random variable, in the order in which they were given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Values {
     entries: Vec<(SiteName, AnyVar)>,
 }
@@ -72,6 +74,19 @@ impl Values {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+/// One value a line: its name, precision, shape and numbers.
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_named(f, self.iter())
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
