@@ -93,6 +93,11 @@ pub trait Apply<X>: Layer {
 }
 
 /// What can be passed to a layer: a tensor or a random variable, by value or by reference, and pairs of these.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be passed to a layer",
+    label = "a tensor or a random variable is needed here",
+    note = "pass a tensor: `Var::from_vec(numbers, (rows, columns))?`, by value or by reference"
+)]
 pub trait Input {
     /// The type that the layer gets.
     type Owned;

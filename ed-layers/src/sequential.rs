@@ -12,7 +12,7 @@ pub struct Sequential<L> {
     layers: L,
 }
 
-impl<L> Sequential<L> {
+impl<L: Chain> Sequential<L> {
     /// From a chain of pairs: `(first, (second, (third, ())))`.
     pub fn of(layers: L) -> Sequential<L> {
         Sequential { identity: Identity::anonymous(), layers }

@@ -1,4 +1,8 @@
 //! A distribution where its value is meant.
+//
+// says: cannot be a parameter of precision
+// says: is not a number, a tensor or a random variable
+// says: a distribution has no value before it is drawn: `let x = sample(…);`, and then `&x`
 
 use ed::prelude::*;
 

@@ -1,4 +1,10 @@
 //! Things that are no layers, and inputs that a layer does not take.
+//
+// says: `usize` is not a layer
+// says: mark a field that holds no layer with `#[layer(skip)]`
+// says: `{float}` is not a layer
+// says: `Vec<f32>` cannot be passed to a layer
+// says: pass a tensor
 
 use ed::prelude::*;
 

@@ -1,4 +1,7 @@
 //! A constructor whose `Result` was not opened.
+//
+// says: is not a distribution
+// says: write `Normal::new(…)?`, with the question mark
 
 use ed::prelude::*;
 

@@ -1,4 +1,7 @@
 //! A model that was run where it should have been passed.
+//
+// says: is not a model
+// says: `|| my_model(&data)`, and not `my_model(&data)`, which runs it
 
 use ed::prelude::*;
 

@@ -1,4 +1,8 @@
 //! A latent that is used only through its number.
+//
+// says: `!` is not a precision
+// says: `i32` is not a precision
+// says: write it: `Normal::<(), f64>::new(0.0, 1.0)?`
 
 use ed::prelude::*;
 
