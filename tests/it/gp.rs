@@ -497,7 +497,7 @@ fn faults_are_sentences() -> Result<()> {
     );
     let nan: Var<_, f32> = Var::full(f64::NAN, (4usize, 2usize));
     let refused = seed(0, || SparseGaussianProcess::new(1, 3).forward(&nan).map(|_| ()));
-    assert!(say(refused).contains("covariance matrix is not finite"));
+    assert!(say(refused).contains("`x` must be finite, got NaN at [0, 0]"));
     let kernel = ExponentiatedQuadratic::new().on(&[7]);
     let refused = seed(0, || GaussianProcess::new(1).kernel(kernel).forward(&x).map(|_| ()));
     assert!(say(refused).contains("places of features that the points have, got 7 for points of 2 features"));

@@ -143,6 +143,37 @@ fn an_estimator_makes_the_parameters_of_an_output_uncertain() -> Result<()> {
 }
 
 #[test]
+fn labels_that_cannot_come_are_refused_with_their_place() -> Result<()> {
+    let x = Batch::<f32>::ones((3, 2));
+    let refused = |said: Result<Var<(usize, usize), f32>>| super::support::message(said);
+    let classes = seed(0, || output::Categorical::new(10).forward(&x))?;
+    for (label, said) in [(10.0, "10"), (-1.0, "-1"), (2.5, "2.5"), (f32::NAN, "NaN")] {
+        let error =
+            super::support::message(classes.distribution().log_prob(&Var::from(vec![0.0, 9.0, label])));
+        assert!(error.contains(&format!("got {said} at [2], largest 9")), "{error}");
+    }
+    let coins = seed(0, || output::Bernoulli::new(2).forward(&x))?;
+    for (label, said) in [(-1.0, "-1"), (2.0, "2"), (f32::NAN, "NaN")] {
+        let labels = Batch::from_vec(vec![0.0, 1.0, 0.0, label, 1.0, 1.0], (3, 2))?;
+        let error = refused(coins.distribution().log_prob(&labels));
+        assert_eq!(error, format!("Bernoulli: the value must be 0 or 1, got {said} at [1, 1]"));
+    }
+    let net = sequential![output::MixtureLogistic::new(2, 3), Discretize::levels(256)];
+    let pixels = seed(0, || net.forward(&x))?;
+    for (level, said) in [(256.0, "256"), (-1.0, "-1"), (0.5, "0.5")] {
+        let levels = Batch::from_vec(vec![0.0, 255.0, 7.0, level, 1.0, 1.0], (3, 2))?;
+        let error = super::support::message(pixels.distribution().log_prob(&levels));
+        assert!(error.contains(&format!("got {said} at [1, 1], largest 255")), "{error}");
+    }
+    // A training says so, too, before anything changes.
+    let labels = Var::from(vec![1.0f32, 3.0, 0.0]);
+    let program = |_| Ok(-output::Categorical::new(3).forward(&x)?.distribution().log_prob(&labels)?.mean());
+    let error = super::support::message(Train::new(3, program).steps(1).quiet().run(0));
+    assert!(error.contains("got 3 at [1], largest 2"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn sizes_of_nothing_and_missing_keys_are_refused() {
     let x = Batch::<f32>::ones((5, 2));
     let refused = seed(0, || output::Normal::new(0).forward(&x)).map(|_| ()).unwrap_err();

@@ -68,7 +68,7 @@ impl<E: Float> Constraint<E> {
     /// Checks every number of a value. NaN and infinite numbers are in no set but [`Constraint::Exactly`] infinity.
     ///
     /// # Errors
-    /// [`Error::Value`] with the first number that fails, in the name of `of`; [`Error::Shape`] or
+    /// [`Error::Value`] with the first number that fails and its place, in the name of `of`; [`Error::Shape`] or
     /// [`Error::Broadcast`] if the value's shape fits no element of the set.
     ///
     /// # Examples
@@ -76,13 +76,14 @@ impl<E: Float> Constraint<E> {
     /// use ed::prelude::*;
     /// let unit = Constraint::between(0.0, 1.0);
     /// let error = unit.check("Beta", Var::from([0.5f32, 1.5]).value()).unwrap_err();
-    /// assert_eq!(error.to_string(), "Beta: the value must be strictly between the bounds, got 1.5, bounds 0 and 1");
+    /// assert_eq!(error.to_string(), "Beta: the value must be strictly between the bounds, got 1.5 at [1], bounds 0 and 1");
     /// ```
     pub fn check(&self, of: &'static str, value: &Value<E>) -> Result<()> {
         let x = value.peek()?;
-        let each = |must_be, holds: &dyn Fn(E) -> bool| match x.iter().find(|&&x| !holds(x)) {
+        let got = |place: usize, x: E| format!("{x}{}", at(value, place));
+        let each = |must_be, holds: &dyn Fn(E) -> bool| match x.iter().position(|&x| !holds(x)) {
             None => Ok(()),
-            Some(x) => Err(Error::Value { of, must_be, got: x.to_string() }),
+            Some(place) => Err(Error::Value { of, must_be, got: got(place, x[place]) }),
         };
         match self {
             Constraint::Real => each("finite", &|x| x.is_finite()),
@@ -91,31 +92,32 @@ impl<E: Float> Constraint<E> {
             Constraint::UnitInterval => each("strictly between 0 and 1", &|x| x > E::ZERO && x < E::ONE),
             Constraint::Interval(low, high) => {
                 let (low, high) = (against(of, low, value)?, against(of, high, value)?);
-                first(x.iter().zip(low.iter().cycle().zip(high.iter().cycle())), |(x, (low, high))| {
+                let bounds = low.iter().cycle().zip(high.iter().cycle());
+                first(x.iter().zip(bounds).enumerate(), |(place, (x, (low, high)))| {
                     (!(*x > *low && *x < *high)).then(|| Error::Value {
                         of,
                         must_be: "strictly between the bounds",
-                        got: format!("{x}, bounds {low} and {high}"),
+                        got: format!("{}, bounds {low} and {high}", got(place, *x)),
                     })
                 })
             }
             Constraint::GreaterThan(bound) => {
                 let bound = against(of, bound, value)?;
-                first(x.iter().zip(bound.iter().cycle()), |(x, bound)| {
+                first(x.iter().zip(bound.iter().cycle()).enumerate(), |(place, (x, bound))| {
                     (!(*x > *bound && x.is_finite())).then(|| Error::Value {
                         of,
                         must_be: "finite and above the bound",
-                        got: format!("{x}, bound {bound}"),
+                        got: format!("{}, bound {bound}", got(place, *x)),
                     })
                 })
             }
             Constraint::LessThan(bound) => {
                 let bound = against(of, bound, value)?;
-                first(x.iter().zip(bound.iter().cycle()), |(x, bound)| {
+                first(x.iter().zip(bound.iter().cycle()).enumerate(), |(place, (x, bound))| {
                     (!(*x < *bound && x.is_finite())).then(|| Error::Value {
                         of,
                         must_be: "finite and below the bound",
-                        got: format!("{x}, bound {bound}"),
+                        got: format!("{}, bound {bound}", got(place, *x)),
                     })
                 })
             }
@@ -123,11 +125,11 @@ impl<E: Float> Constraint<E> {
             Constraint::NonNegativeInteger => each("one of 0, 1, 2, …", &is_count),
             Constraint::IntegerUpTo(most) => {
                 let most = E::from_f64(*most as f64);
-                first(x.iter(), |x| {
+                first(x.iter().enumerate(), |(place, x)| {
                     (!(is_count(*x) && *x <= most)).then(|| Error::Value {
                         of,
                         must_be: "an integer from 0 up to the largest",
-                        got: format!("{x}, largest {most}"),
+                        got: format!("{}, largest {most}", got(place, *x)),
                     })
                 })
             }
@@ -168,17 +170,34 @@ impl<E: Float> Constraint<E> {
             }
             Constraint::Exactly(only) => {
                 let only = against(of, only, value)?;
-                first(x.iter().zip(only.iter().cycle()), |(x, only)| {
+                first(x.iter().zip(only.iter().cycle()).enumerate(), |(place, (x, only))| {
                     (x != only).then(|| Error::Value {
                         of,
                         must_be: "exactly the one possible",
-                        got: format!("{x} for {only}"),
+                        got: format!("{} for {only}", got(place, *x)),
                     })
                 })
             }
             Constraint::Image(map, domain) => domain.check(of, &map.inverse(&value.detach())?),
         }
     }
+}
+
+/// Where a number stands in a value, for a message: ` at [2, 0]`, or nothing for a scalar.
+pub(crate) fn at<E: Float>(value: &Value<E>, place: usize) -> String {
+    let mut left = place;
+    let mut indices: Vec<usize> = value
+        .dims()
+        .iter()
+        .rev()
+        .map(|&size| {
+            let index = left % size.max(1);
+            left /= size.max(1);
+            index
+        })
+        .collect();
+    indices.reverse();
+    if indices.is_empty() { String::new() } else { format!(" at {indices:?}") }
 }
 
 /// The first error among several cases.

@@ -4,7 +4,7 @@ mod affine;
 mod bijector;
 mod chain;
 mod cholesky_factor;
-mod constraint;
+pub(crate) mod constraint;
 mod correlation_cholesky;
 mod exp;
 mod fused;

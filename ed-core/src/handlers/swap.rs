@@ -89,7 +89,9 @@ pub struct Mean;
 /// The model with every unvalued latent random variable at its mean: that of the program's belief about it, if there is
 /// one, or else that of its distribution.
 ///
-/// A Bayesian network run this way predicts in one pass, with the posterior means of its weights.
+/// A Bayesian network run this way predicts in one pass, with the posterior means of its weights. A belief that is itself
+/// the answer stays as it is, unless somebody looks at the value: the marginals of a sparse Gaussian process have the
+/// variance of its inducing outputs.
 pub fn mean<M: Model>(model: M) -> Handled<M, Mean> {
     Handled::new(model, Mean)
 }
@@ -102,7 +104,8 @@ impl Handler for Mean {
 
 impl Tracer for Mean {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
-        if site.kind == Kind::Latent && site.value.is_none() {
+        let stays = site.may_stay_open() && site.belief.as_ref().is_some_and(|belief| belief.stays_at_mean());
+        if site.kind == Kind::Latent && site.value.is_none() && !stays {
             site.value = Some(site.source()?.mean().map_err(|error| error.at_site(site.label()))?);
         }
         next.forward(site)

@@ -13,7 +13,7 @@ const TASK: usize = 64;
 /// Multiplications that are worth a second core.
 const PARALLEL: usize = 1 << 20;
 
-/// `max(k_b - Σ_i A_bi², 0) + Σ_i A_bi² w_iu` for `A` of `rows × order`, `w` of `order × units` and a `k` for each row.
+/// `max(k_b - Σ_i A_bi², ε k_b) + Σ_i A_bi² w_iu` for `A` of `rows × order`, `w` of `order × units` and a `k` for each row.
 ///
 /// The lengths have to fit, and neither `order` nor `units` is 0.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +55,15 @@ impl<T: Real> MarginalVariances<'_, T> {
         if self.several() { TASK } else { usize::MAX }
     }
 
-    /// What a row leaves open of the process's variance, not below 0; a NaN stays.
+    /// What a row leaves open of the process's variance: not below the rounding of what it is the difference of, so that
+    /// it has a square root with a gradient. A NaN stays.
     fn residual(&self, row: &[T], k: T) -> T {
-        let residual = k - reduce::sum_sq(row);
-        if residual < T::ZERO { T::ZERO } else { residual }
+        let (residual, least) = (k - reduce::sum_sq(row), Self::least(k));
+        if residual < least { least } else { residual }
+    }
+
+    fn least(k: T) -> T {
+        (T::EPSILON * k).max(T::ZERO)
     }
 
     /// Writes the variances, `rows × units`.
@@ -86,13 +91,14 @@ impl<T: Real> MarginalVariances<'_, T> {
         let rows = k.len();
         let MarginalGradients { a: by_a, w: by_w, k: by_k } = gradients;
         self.run(|| {
-            // The gradient by what is left open, where it is not cut off at 0.
+            // The gradient by what is left open, where it is not cut off.
             let mut by_rest = vec![T::ZERO; rows];
             let parts = (by_rest.as_mut_slice(), k, Rows::new(a, order), Rows::new(grad_out, units));
             for_each(parts, self.chunk(), |_, (rests, k, a, grad_out)| {
                 let lines = a.into_inner().chunks_exact(order).zip(grad_out.into_inner().chunks_exact(units));
                 for ((rest, &k), (a, grad_out)) in rests.iter_mut().zip(k).zip(lines) {
-                    *rest = if self.residual(a, k) > T::ZERO { reduce::sum(grad_out) } else { T::ZERO };
+                    *rest =
+                        if self.residual(a, k) > Self::least(k) { reduce::sum(grad_out) } else { T::ZERO };
                 }
             });
             if let Some(Gradient { values, fresh }) = by_k {

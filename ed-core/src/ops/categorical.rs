@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::elementwise::scale;
 use super::reduce::add_softmax;
+use crate::bijectors::constraint::at;
 use crate::error::{Error, Result};
 use crate::kernels::reduce::log_sum_exp;
 use crate::tensor::tape::apply;
@@ -97,21 +98,38 @@ fn check_labels<E: Float>(logits: &Value<E>, labels: &Value<E>) -> Result<()> {
     if *got != *rows {
         return Err(Error::Shape { op: OP, expected: format!("{rows:?} for labels of logits {dims}"), got });
     }
-    match labels.peek()?.iter().find(|&&label| column(label, classes).is_none()) {
+    let numbers = labels.peek()?;
+    match numbers.iter().position(|&label| column(label, classes).is_none()) {
         None => Ok(()),
-        Some(label) => {
+        Some(place) => {
             let must_be = "labels that are whole numbers and count the classes from 0";
-            Err(Error::Value { of: OP, must_be, got: format!("{label} for {classes} classes") })
+            let got = format!("{}{}, for {classes} classes", numbers[place], at(labels, place));
+            Err(Error::Value { of: OP, must_be, got })
         }
     }
+}
+
+/// Refuses losses that are NaN, as those of logits that have no probabilities are.
+fn check_losses<E: Float>(losses: Value<E>, logits: &Value<E>) -> Result<Value<E>> {
+    if !losses.peek()?.iter().any(|loss| loss.is_nan()) {
+        return Ok(losses);
+    }
+    let (of, numbers) = ("softmax_cross_entropy", logits.peek()?);
+    let bad = numbers.iter().position(|x| x.is_nan() || *x == E::INFINITY).unwrap_or_else(|| {
+        let columns = logits.dims().last().copied().unwrap_or(1).max(1);
+        let impossible = |row: &[E]| row.iter().all(|&x| x == E::NEG_INFINITY);
+        numbers.chunks(columns).position(impossible).map_or(0, |row| row * columns)
+    });
+    let must_be = "logits that are finite, or minus infinity but not all of a row";
+    Err(Error::Value { of, must_be, got: format!("{}{}", numbers[bad], at(logits, bad)) })
 }
 
 /// `-ln softmax(logits)[label]` for every row, in nats: logits `[…, classes]` and labels `[…]`, which are class
 /// numbers from 0 in the precision of the logits, give `[…]`. Forward and backward are one pass each.
 ///
 /// # Errors
-/// [`Error::Shape`] unless there is one label for each row of logits; [`Error::Value`] for a label that is no class;
-/// or the error that an input carries.
+/// [`Error::Shape`] unless there is one label for each row of logits; [`Error::Value`] for a label that is no class
+/// or logits that have no probabilities; or the error that an input carries.
 ///
 /// # Examples
 /// ```
@@ -126,7 +144,7 @@ fn check_labels<E: Float>(logits: &Value<E>, labels: &Value<E>) -> Result<()> {
 /// ```
 pub fn softmax_cross_entropy<E: Float>(logits: &Value<E>, labels: &Value<E>) -> Result<Value<E>> {
     check_labels(logits, labels)?;
-    Ok(scale(&log_prob(logits, labels), -1.0))
+    check_losses(scale(&log_prob(logits, labels), -1.0), logits)
 }
 
 /// The mean of [`softmax_cross_entropy`] over all rows, a scalar.
@@ -150,7 +168,7 @@ pub fn mean_softmax_cross_entropy<E: Float>(logits: &Value<E>, labels: &Value<E>
         let (op, expected) = ("mean_softmax_cross_entropy", "at least one row".into());
         return Err(Error::Shape { op, expected, got: *logits.dims() });
     }
-    Ok(scale(&log_prob_sum(logits, labels), -1.0 / rows as f64))
+    check_losses(scale(&log_prob_sum(logits, labels), -1.0 / rows as f64), logits)
 }
 
 #[cfg(test)]

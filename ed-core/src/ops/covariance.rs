@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::jitter::{Outcome, factor_with, mean_variance, raise};
 use crate::error::{Error, Result};
 pub use crate::kernels::covariance::Profile;
 use crate::kernels::covariance::{Matrix, PointGradients, Stationary};
-use crate::kernels::linalg::LinalgError;
 use crate::kernels::marginals::{MarginalGradients, MarginalVariances};
 use crate::kernels::whiten::{self as kernel, WhitenGradients, Whitened};
 use crate::tensor::tape::apply;
@@ -140,8 +140,7 @@ pub fn stationary_covariance<E: Float>(
 struct Whiten {
     order: usize,
     jitter: f64,
-    /// The order of the minor that is not positive, 0 if there is none: from the forward pass to who applied it.
-    failed: Rc<Cell<usize>>,
+    outcome: Rc<Cell<Outcome>>,
 }
 
 impl<E: Float> Op<E> for Whiten {
@@ -150,13 +149,22 @@ impl<E: Float> Op<E> for Whiten {
     }
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], mut keep: Keep<'_, E>) {
-        let (k_zz, jitter) = (inputs[0], E::from_f64(self.jitter));
+        let (k_zz, k_xz) = (inputs[0], inputs[1]);
+        let variances: Vec<E> = k_zz.iter().step_by(self.order + 1).copied().collect();
+        let scale = mean_variance(variances.iter().copied());
         let mut factor = Buffer::scratch(k_zz.len());
-        let inverse = if keep.wants_any() { Some(keep.saved_scratch(k_zz.len())) } else { None };
-        let target = Whitened { a: &mut *out, factor: &mut factor, inverse };
-        let outcome = kernel::whiten(self.order, (k_zz, jitter), inputs[1], target);
-        if let Err(LinalgError::NotPositiveDefinite { minor, .. }) = outcome {
-            self.failed.set(minor);
+        let mut inverse = if keep.wants_any() { Some(keep.saved_scratch(k_zz.len())) } else { None };
+        let mut first = true;
+        let outcome = raise(self.jitter, scale, k_zz, |jitter| {
+            // After a failure the matrix alone is factored until there is a jitter, which costs less than all rows.
+            if !std::mem::take(&mut first) {
+                factor_with((k_zz, &variances), jitter, &mut factor)?;
+            }
+            let target = Whitened { a: &mut *out, factor: &mut factor, inverse: inverse.as_deref_mut() };
+            kernel::whiten(self.order, (k_zz, jitter), k_xz, target)
+        });
+        self.outcome.set(outcome);
+        if let Outcome::Failed(_) = outcome {
             // On a tape that runs again: NaN turns the point down.
             out.fill(E::NAN);
         }
@@ -174,15 +182,16 @@ impl<E: Float> Op<E> for Whiten {
     }
 }
 
-/// `A = K_xz L⁻ᵀ`, `[N, M]`, from `K_zz`, `[M, M]` and symmetric, and `K_xz`, `[N, M]`, where `L Lᵀ = K_zz + jitter I`:
-/// the covariances of the points with the whitened inducing outputs.
+/// `A = K_xz L⁻ᵀ`, `[N, M]`, from `K_zz`, `[M, M]` and symmetric, and `K_xz`, `[N, M]`, where `L Lᵀ = K_zz + j I`: the
+/// covariances of the points with the whitened inducing outputs. With it comes the multiple of the mean variance that `j`
+/// is: `jitter`, or more if it must be, as for [`covariance_factor`](super::covariance_factor).
 ///
 /// The gradient by `K_zz` is spread evenly over both triangles.
 ///
 /// # Errors
 /// [`Error::NotPositiveDefinite`] (NaN included), [`Error::Shape`] or [`Error::Broadcast`] if the matrices do not fit,
 /// or the error that an input carries.
-pub fn whiten<E: Float>(k_zz: &Value<E>, k_xz: &Value<E>, jitter: f64) -> Result<Value<E>> {
+pub fn whiten<E: Float>(k_zz: &Value<E>, k_xz: &Value<E>, jitter: f64) -> Result<(Value<E>, f64)> {
     let (lhs, rhs) = (*k_zz.check()?.dims(), *k_xz.check()?.dims());
     let order = match *lhs {
         [rows, columns] if rows == columns => rows,
@@ -191,15 +200,15 @@ pub fn whiten<E: Float>(k_zz: &Value<E>, k_xz: &Value<E>, jitter: f64) -> Result
     if !matches!(*rhs, [_, columns] if columns == order) {
         return Err(Error::Broadcast { op: "whiten", lhs, rhs });
     }
-    let failed = Rc::new(Cell::new(0));
-    let a = apply(Whiten { order, jitter, failed: failed.clone() }, &[k_zz, k_xz], rhs);
-    match failed.get() {
-        0 => Ok(a),
-        minor => Err(Error::NotPositiveDefinite { op: "whiten", minor }),
+    let outcome = Rc::new(Cell::new(Outcome::Failed(0)));
+    let a = apply(Whiten { order, jitter, outcome: outcome.clone() }, &[k_zz, k_xz], rhs);
+    match outcome.get() {
+        Outcome::Raised(jitter) => Ok((a, jitter)),
+        Outcome::Failed(minor) => Err(Error::NotPositiveDefinite { op: "whiten", minor }),
     }
 }
 
-/// `max(k_b - Σ_i A_bi², 0) + Σ_i A_bi² w_iu`; inputs: `A`, `w`, `k`.
+/// `max(k_b - Σ_i A_bi², ε k_b) + Σ_i A_bi² w_iu`; inputs: `A`, `w`, `k`.
 #[derive(Debug)]
 struct MarginalVariance {
     order: usize,
@@ -236,7 +245,7 @@ impl<E: Float> Op<E> for MarginalVariance {
 
 /// The variances of a Gaussian process's outputs, `[N, units]`, from `A` of [`whiten`], `[N, M]`, the variances of the
 /// whitened inducing outputs, `[M, units]`, and the variance of the process at each point, `[N]`:
-/// `max(k_n - Σ_i A_ni², 0) + Σ_i A_ni² w_iu`.
+/// `max(k_n - Σ_i A_ni², ε k_n) + Σ_i A_ni² w_iu`, where `ε` is the rounding of the precision.
 ///
 /// # Errors
 /// [`Error::Broadcast`] if the shapes do not fit, or the error that an input carries.
@@ -255,126 +264,5 @@ pub fn marginal_variance<E: Float>(a: &Value<E>, w: &Value<E>, k: &Value<E>) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::test_gradients::{assert_close, assert_slopes, gradients_of, wave, weighted_sum};
-
-    const PROFILES: [Profile; 5] = [
-        Profile::ExponentiatedQuadratic,
-        Profile::Matern12,
-        Profile::Matern32,
-        Profile::Matern52,
-        Profile::RationalQuadratic,
-    ];
-
-    fn numbers<E: Float>(inputs: &[Value<E>]) -> Hyperparameters<'_, E> {
-        Hyperparameters { lengthscale: &inputs[0], variance: &inputs[1], alpha: Some(&inputs[2]) }
-    }
-
-    fn inputs<E: Float>(lengthscales: &[usize]) -> Vec<Value<E>> {
-        vec![
-            wave(&[5, 3], 0.1, -1.0, 1.0),
-            wave(&[4, 3], 1.7, -2.0, 1.0),
-            wave(lengthscales, 0.6, 0.7, 1.5),
-            wave(&[], 0.2, 0.5, 2.0),
-            wave(&[], 0.9, 0.5, 2.0),
-        ]
-    }
-
-    #[test]
-    fn every_gradient_of_a_covariance_matrix_is_its_slope() {
-        for profile in PROFILES {
-            for lengthscales in [&[][..], &[3]] {
-                let inputs = inputs(lengthscales);
-                let cross = |v: &[Value<f64>]| {
-                    let matrix = stationary_covariance(profile, &v[0], Some(&v[1]), numbers(&v[2..]))?;
-                    Ok(weighted_sum(&matrix))
-                };
-                assert_slopes(cross, &inputs, 1e-7);
-                let own = |v: &[Value<f64>]| {
-                    Ok(weighted_sum(&stationary_covariance(profile, &v[0], None, numbers(&v[1..]))?))
-                };
-                let own_inputs: Vec<_> = [0, 2, 3, 4].map(|i| inputs[i].clone()).to_vec();
-                assert_slopes(own, &own_inputs, 1e-7);
-            }
-        }
-    }
-
-    #[test]
-    fn single_precision_gives_the_gradients_of_double_precision() {
-        fn gradients<E: Float>(profile: Profile) -> Vec<Vec<f64>> {
-            let program = |v: &[Value<E>]| {
-                let cross = stationary_covariance(profile, &v[0], Some(&v[1]), numbers(&v[2..]))?;
-                let own = stationary_covariance(profile, &v[1], None, numbers(&v[2..]))?;
-                Ok(weighted_sum(&whiten(&own, &cross, 0.1)?))
-            };
-            gradients_of(program, &inputs(&[3]))
-        }
-        for profile in PROFILES {
-            assert_close(&gradients::<f32>(profile), &gradients::<f64>(profile), 2e-4);
-        }
-    }
-
-    #[test]
-    fn points_at_one_place_have_the_full_covariance_and_nan_stays() {
-        let one = Value::scalar(1.0f32);
-        let numbers = Hyperparameters { lengthscale: &one, variance: &one, alpha: None };
-        // Far from the origin, where the expansion of the square loses all digits without its centre.
-        let x = Value::from_vec(vec![1e4, 1e4, 1e4 + 1.0, f32::NAN], Dims::vector(4).with_last(1)).unwrap();
-        let k = stationary_covariance(Profile::ExponentiatedQuadratic, &x.detach(), Some(&x), numbers);
-        assert!(k.unwrap().peek().unwrap().iter().all(|k| k.is_nan()), "the centre is NaN");
-        let x = Value::from_vec(vec![1e4, 1e4, 1e4 + 1.0], Dims::vector(3).with_last(1)).unwrap();
-        let k = stationary_covariance(Profile::ExponentiatedQuadratic, &x, Some(&x), numbers).unwrap();
-        let expected = [1.0, 1.0, (-0.5f32).exp()];
-        k.peek().unwrap()[..3].iter().zip(expected).for_each(|(k, e)| assert!((k - e).abs() < 1e-6));
-    }
-
-    #[test]
-    fn refuses_points_and_numbers_that_do_not_fit() {
-        let inputs = inputs::<f64>(&[2]);
-        let profile = Profile::Matern32;
-        let error = stationary_covariance(profile, &inputs[0], None, numbers(&inputs[2..])).unwrap_err();
-        assert!(error.to_string().contains("[] or [3] for the lengthscale, got [2]"), "{error}");
-        let narrow = wave(&[4, 2], 0.0, 0.0, 1.0);
-        let error = stationary_covariance(profile, &inputs[0], Some(&narrow), numbers(&inputs[2..]));
-        assert!(error.unwrap_err().to_string().contains("[M, 3]"));
-        assert!(stationary_covariance(profile, &inputs[3], None, numbers(&inputs[2..])).is_err());
-        assert!(whiten(&narrow, &narrow, 0.0).is_err());
-        assert!(marginal_variance(&narrow, &narrow, &narrow).is_err());
-    }
-
-    #[test]
-    fn whitening_has_the_slopes_of_a_factor_and_a_solve() {
-        let program = |v: &[Value<f64>]| {
-            let lengthscale = Value::scalar(0.8);
-            let variance = Value::scalar(1.3);
-            let numbers = Hyperparameters { lengthscale: &lengthscale, variance: &variance, alpha: None };
-            let profile = Profile::Matern52;
-            let own = stationary_covariance(profile, &v[1], None, numbers)?;
-            let cross = stationary_covariance(profile, &v[0], Some(&v[1]), numbers)?;
-            Ok(weighted_sum(&whiten(&own, &cross, 0.01)?))
-        };
-        assert_slopes(program, &inputs(&[])[..2], 1e-6);
-    }
-
-    #[test]
-    fn marginal_variances_have_their_slopes_and_no_gradient_below_zero() {
-        let a = wave(&[4, 3], 0.3, -0.7, 0.7);
-        let (w, k) = (wave(&[3, 2], 1.0, 0.1, 1.4), wave(&[4], 0.5, 1.6, 2.0));
-        let program = |v: &[Value<f64>]| Ok(weighted_sum(&marginal_variance(&v[0], &v[1], &v[2])?));
-        assert_slopes(program, &[a.clone(), w.clone(), k], 1e-8);
-        let none = wave(&[4], 0.5, -2.0, -1.0);
-        assert_slopes(program, &[a, w, none.clone()], 1e-8);
-        let zero = Value::full(0.0, Dims::vector(3).with_last(2));
-        let cut = marginal_variance(&wave(&[4, 3], 0.3, -0.7, 0.7), &zero, &none).unwrap();
-        assert_eq!(cut.peek().unwrap(), [0.0; 8]);
-    }
-
-    #[test]
-    fn a_matrix_without_a_factor_is_an_error_that_names_the_minor() {
-        let k = Value::from_vec(vec![1.0f64, 2.0, 2.0, 1.0], Dims::vector(2).with_last(2)).unwrap();
-        let error = whiten(&k, &k, 0.0).unwrap_err();
-        assert!(matches!(error, Error::NotPositiveDefinite { minor: 2, .. }), "{error}");
-        assert!(whiten(&k, &k, 1.5).is_ok());
-    }
-}
+#[path = "covariance_tests.rs"]
+mod tests;

@@ -37,6 +37,13 @@ pub trait Belief: Debug + Send + Sync {
     /// As [`Belief::draw`].
     fn kl(&self) -> Result<AnyVar>;
 
+    /// Whether what is believed is itself the answer, so that [`mean`](crate::handlers::mean) leaves the random variable
+    /// open: the spread of a process's inducing outputs is part of what the process predicts, while a weight at its mean
+    /// is a point.
+    fn stays_at_mean(&self) -> bool {
+        false
+    }
+
     /// As [`Belief::kl`], for a random variable that stays open with this key: a belief that knows what will be made of
     /// the key may do it in the same pass.
     ///

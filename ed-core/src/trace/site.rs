@@ -100,6 +100,11 @@ impl Site {
         }
     }
 
+    /// Whether nobody looks at its value, so that a belief about it may be used as a whole and needs no draw.
+    pub fn may_stay_open(&self) -> bool {
+        self.may_stay_open
+    }
+
     /// Whether the site has a density: neither intervened on nor deterministic.
     pub fn is_random(&self) -> bool {
         matches!(self.kind, Kind::Latent | Kind::Observed | Kind::Factor)

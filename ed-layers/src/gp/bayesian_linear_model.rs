@@ -4,6 +4,8 @@ use ed_core::distributions::{Distribution, Normal};
 use ed_core::tensor::{Float, Var};
 use ed_core::{Error, RandomVariable, Result};
 
+use super::checks::check_finite;
+use super::jitter::Jitter;
 use super::kernels::{Points, identity};
 use crate::layer::{Apply, Layer};
 
@@ -57,8 +59,11 @@ impl<E: Float> BayesianLinearModel<E> {
     /// The model given more observations: `x`, `[N, features]`, and `y`, `[N]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] or [`Error::Broadcast`] if the rows or the features do not fit, or the error that the data carry.
+    /// [`Error::Shape`] or [`Error::Broadcast`] if the rows or the features do not fit, [`Error::Parameter`] for a number
+    /// that is not finite, with its place, or the error that the data carry.
     pub fn fit(&self, x: &Points<E>, y: &Var<(usize,), E>) -> Result<Self> {
+        check_finite(NAME, "x", x)?;
+        check_finite(NAME, "y", y)?;
         let columns = x.transpose();
         let (mut squares, mut products) = (columns.dot(x)?, columns.dot(y)?);
         if let Some((known_squares, known_products)) = &self.sums {
@@ -81,7 +86,8 @@ impl<E: Float> BayesianLinearModel<E> {
 
     /// The Cholesky factor of the weights' precision.
     fn factor(&self, squares: &Points<E>) -> Result<Points<E>> {
-        (squares * (1.0 / self.noise_variance) + identity(squares.shape().0)).cholesky()
+        let precision = (squares * (1.0 / self.noise_variance) + identity(squares.shape().0)).check()?;
+        Ok(Jitter::default().factor(NAME, &precision, &precision.diagonal()?)?.found)
     }
 
     /// The mean of the weights, `[features]`.
@@ -98,13 +104,15 @@ impl<E: Float> BayesianLinearModel<E> {
         l.solve_triangular_transposed(&l.solve_triangular(&scaled)?)
     }
 
-    /// The distribution of the plane at each row: `[N]`.
+    /// The distribution of the plane at each row: `[N]`. At a row of zeros the plane is 0, with a variance as small as
+    /// numbers of the precision are.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the features do not fit; [`Error::Parameter`] for a row of zeros, where the plane is known.
+    /// [`Error::Shape`] if the features do not fit, and [`Error::Parameter`] for a number that is not finite.
     pub fn values(&self, x: &Points<E>) -> Result<Normal<(usize,), E>> {
         let (mean, variance) = self.moments(x)?;
-        Normal::new(mean, variance.sqrt())
+        // At a row of zeros the plane is known, and a normal has a scale: the least that there is.
+        Normal::new(mean, (variance + E::MIN_POSITIVE.to_f64()).sqrt())
     }
 
     /// The distribution of an observation at each row, the plane's with the noise: `[N]`.
@@ -117,6 +125,7 @@ impl<E: Float> BayesianLinearModel<E> {
     }
 
     fn moments(&self, x: &Points<E>) -> Result<(Var<(usize,), E>, Var<(usize,), E>)> {
+        check_finite(NAME, "x", x)?;
         self.check_features(x)?;
         let Some((squares, _)) = &self.sums else {
             return Ok((Var::zeros((x.shape().0,)), x.square().sum_last()));

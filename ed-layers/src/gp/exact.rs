@@ -5,7 +5,8 @@ use ed_core::tensor::{Float, Var};
 use ed_core::trace::{nested_as, sample_as};
 use ed_core::{Error, RandomVariable, Result, SiteName};
 
-use super::jitter::Jitter;
+use super::checks::check_finite;
+use super::jitter::{Jitter, Jittered};
 use super::kernels::{ExponentiatedQuadratic, Kernel, Points, identity};
 use super::mean::{Mean, ZeroMean};
 use super::positive::Positive;
@@ -88,9 +89,11 @@ impl<K: Kernel, M: Mean> GaussianProcess<K, M> {
         GaussianProcess { noise: variance.into(), ..self }
     }
 
-    /// With another jitter on the diagonals of covariances, as a multiple of their mean; see [`Jitter`].
+    /// With a jitter that is added to the diagonals of covariances in any case, as a multiple of their mean: none unless
+    /// said otherwise, and as little as makes a Cholesky factor where there is none
+    /// (see [the module](crate::gp#rounding)).
     pub fn jitter(self, jitter: f64) -> Self {
-        GaussianProcess { jitter: Jitter { start: Some(jitter) }, ..self }
+        GaussianProcess { jitter: Jitter { start: jitter }, ..self }
     }
 
     /// The same processes given observations `y`, `[N, units]`, of their values at `x`, `[N, features]`, with noise. Its
@@ -100,16 +103,21 @@ impl<K: Kernel, M: Mean> GaussianProcess<K, M> {
     }
 
     /// `log p(y)` in nats, summed over the units, for observations `y`, `[N, units]`, at `x`: what the numbers of the
-    /// process are trained by.
+    /// process are trained by. That of no observations is 0.
     ///
     /// # Errors
-    /// As [`Layer::forward`].
+    /// As [`Layer::forward`]; [`Error::Shape`] if the observations do not fit, and [`Error::Parameter`] if one is not
+    /// finite, with its place.
     pub fn log_marginal_likelihood<E: Float>(
         &self,
         x: &Points<E>,
         y: &Var<(usize, usize), E>,
     ) -> Result<Var<(), E>> {
         scope::enter(self, || {
+            self.check_observations(x, y)?;
+            if x.shape().0 == 0 {
+                return Ok(Var::scalar(0.0));
+            }
             let evidence = FunctionValues::from_scale_tril(self.means(x)?, self.observed_factor(x)?)?;
             evidence.log_prob(y)
         })
@@ -119,20 +127,41 @@ impl<K: Kernel, M: Mean> GaussianProcess<K, M> {
         Ok(self.mean.at(x, self.units)?.unwrap_or_else(|| Var::zeros((x.shape().0, self.units))))
     }
 
-    /// The Cholesky factor of a covariance, with jitter.
-    fn factor<E: Float>(&self, covariance: &Var<(usize, usize), E>) -> Result<Var<(usize, usize), E>> {
-        self.jitter.raise(NAME, covariance, |jitter| match jitter {
-            0.0 => covariance.cholesky(),
-            _ => (covariance + identity(covariance.shape().0) * jitter).cholesky(),
-        })
+    /// Checks that there is a finite observation of each unit at each point.
+    fn check_observations<E: Float>(&self, x: &Points<E>, y: &Var<(usize, usize), E>) -> Result<()> {
+        let expected = (x.shape().0, self.units);
+        if *y.shape() != expected {
+            let expected = format!("[{}, {}], observations by units", expected.0, expected.1);
+            return Err(Error::Shape { op: NAME, expected, got: y.dims() });
+        }
+        check_finite(NAME, "x", x)?;
+        check_finite(NAME, "y", y)
     }
 
     /// The Cholesky factor of the observations' covariance.
     fn observed_factor<E: Float>(&self, x: &Points<E>) -> Result<Var<(usize, usize), E>> {
         let noise: Var<(), E> = self.noise.read(NAME, "noise", ())?;
         let gram = nested_as("kernel", || self.kernel.gram(x))?;
-        self.factor(&(gram + identity(x.shape().0) * noise).check()?)
+        let covariance = (gram + identity(x.shape().0) * noise).check()?;
+        Ok(self.jitter.factor(NAME, &covariance, &covariance.diagonal()?)?.found)
     }
+
+    /// The values at points before any observation.
+    fn prior<E: Float>(&self, points: &Points<E>) -> Result<FunctionValues<E>> {
+        check_points(points)?;
+        let covariance = nested_as("kernel", || self.kernel.gram(points))?;
+        let Jittered { found, added } = self.jitter.factor(NAME, &covariance, &covariance.diagonal()?)?;
+        Ok(FunctionValues::from_scale_tril(self.means(points)?, found)?.with_jitter(added))
+    }
+}
+
+/// Refuses points of which there are none, or that are not finite.
+fn check_points<E: Float>(points: &Points<E>) -> Result<()> {
+    if points.shape().0 == 0 {
+        let expected = "[N, features] with at least one point".into();
+        return Err(Error::Shape { op: NAME, expected, got: points.dims() });
+    }
+    check_finite(NAME, "x", points)
 }
 
 impl<K: Kernel, M: Mean> Layer for GaussianProcess<K, M> {
@@ -152,8 +181,7 @@ impl<K: Kernel, M: Mean> Layer for GaussianProcess<K, M> {
 impl<K: Kernel, M: Mean, E: Float> Apply<Points<E>> for GaussianProcess<K, M> {
     type Output = RandomVariable<FunctionValues<E>>;
     fn apply(&self, x: Points<E>) -> Result<Self::Output> {
-        let covariance = nested_as("kernel", || self.kernel.gram(&x))?;
-        sample_as("values", FunctionValues::from_scale_tril(self.means(&x)?, self.factor(&covariance)?)?)
+        sample_as("values", self.prior(&x)?)
     }
 }
 
@@ -169,7 +197,7 @@ where
 
 /// A [`GaussianProcess`] given observations: a layer whose random variable `values` has mean
 /// `m(x) + K_xX (K_XX + σ² I)⁻¹ (y - m(X))` and covariance `K_xx - K_xX (K_XX + σ² I)⁻¹ K_Xx`, without the noise of new
-/// observations.
+/// observations. Given no observations it is the prior.
 #[derive(Clone, Debug)]
 pub struct Posterior<K, M, E: Float> {
     prior: GaussianProcess<K, M>,
@@ -188,18 +216,20 @@ impl<K: Kernel, M: Mean, E: Float> Posterior<K, M, E> {
 
     fn values(&self, points: &Points<E>) -> Result<FunctionValues<E>> {
         let Posterior { prior, x, y } = self;
-        let expected = (x.shape().0, prior.units);
-        if *y.shape() != expected {
-            let expected = format!("[{}, {}], observations by units", expected.0, expected.1);
-            return Err(Error::Shape { op: NAME, expected, got: y.dims() });
+        prior.check_observations(x, y)?;
+        check_points(points)?;
+        if x.shape().0 == 0 {
+            return prior.prior(points);
         }
         let l = prior.observed_factor(x)?;
         let (cross, own) =
             nested_as("kernel", || Ok((prior.kernel.matrix(x, points)?, prior.kernel.gram(points)?)))?;
         let (cross, rest) = (l.solve_triangular(&cross)?, l.solve_triangular(&(y - prior.means(x)?))?);
         let loc = prior.means(points)? + cross.transpose().dot(&rest)?;
-        let covariance = own - cross.transpose().dot(&cross)?;
-        FunctionValues::from_scale_tril(loc, prior.factor(&covariance.check()?)?)
+        // Its rounding is that of the variances before conditioning.
+        let covariance = (&own - cross.transpose().dot(&cross)?).check()?;
+        let Jittered { found, added } = prior.jitter.factor(NAME, &covariance, &own.diagonal()?)?;
+        Ok(FunctionValues::from_scale_tril(loc, found)?.with_jitter(added))
     }
 }
 

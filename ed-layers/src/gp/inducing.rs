@@ -142,6 +142,10 @@ impl<E: Float> Triangular<E> {
 }
 
 impl<E: Float> Belief for Triangular<E> {
+    fn stays_at_mean(&self) -> bool {
+        true
+    }
+
     fn posterior(&self) -> Result<Arc<dyn AnyDistribution>> {
         Ok(Arc::new(self.outputs()?.clone()))
     }

@@ -1,88 +1,108 @@
 //! What is added to the diagonal of a covariance matrix so that it has a Cholesky factor.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
-use ed_core::tensor::{Float, Var};
+use ed_core::bijectors::Constraint;
+use ed_core::ops::{covariance_factor, whiten};
+use ed_core::tensor::{Float, Value, Var};
 use ed_core::{Error, Result};
 
-/// The jitter, as a multiple of the mean of the diagonal: 1e-4 in single precision and 1e-8 in double precision, unless
-/// said otherwise. Where it does not suffice it is raised tenfold, up to [`Jitter::MOST`], with a warning on standard
-/// error the first time.
+type Matrix<E> = Var<(usize, usize), E>;
+
+/// The jitter, as a multiple of the mean of the diagonal: none unless said otherwise.
+///
+/// A covariance that rounding left without a Cholesky factor gets as little as makes one, from one unit of rounding up, and
+/// each layer kind says so once for each size on standard error. It is looked for in every evaluation anew, so that one
+/// that needed some does not burden the others.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Jitter {
-    /// Where to start; `None` for the default of the precision.
-    pub start: Option<f64>,
+pub(super) struct Jitter {
+    /// What is added in any case.
+    pub start: f64,
+}
+
+/// What was found with a jitter, and the number that was added to the diagonal for it.
+#[derive(Debug)]
+pub(super) struct Jittered<E: Float> {
+    pub found: Matrix<E>,
+    pub added: f64,
 }
 
 impl Jitter {
-    /// More than this multiple of the diagonal would be another model.
-    pub const MOST: f64 = 0.1;
-
-    /// Runs what needs a factor of `covariance` with the jitter, more of it while there is no factor.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if the start is negative or not finite; [`Error::Algorithm`] if no jitter suffices; the
-    /// error of the attempt if it is another one.
-    pub fn raise<E: Float, T>(
+    /// The Cholesky factor of a covariance, made of covariances with these variances.
+    pub fn factor<E: Float>(
         self,
         of: &'static str,
-        covariance: &Var<(usize, usize), E>,
-        attempt: impl Fn(f64) -> Result<T>,
-    ) -> Result<T> {
-        let least = if E::EPSILON.to_f64() > 1e-10 { 1e-4 } else { 1e-8 };
-        let start = self.start.unwrap_or(least);
-        if !(start >= 0.0 && start.is_finite()) {
-            let got = start.to_string();
+        covariance: &Matrix<E>,
+        variances: &Var<(usize,), E>,
+    ) -> Result<Jittered<E>> {
+        self.run(of, covariance, variances, || {
+            covariance_factor(covariance.value(), variances.value(), self.start)
+        })
+    }
+
+    /// `K_xz L⁻ᵀ`, where `L` is the Cholesky factor of `K_zz`.
+    pub fn whiten<E: Float>(
+        self,
+        of: &'static str,
+        k_zz: &Matrix<E>,
+        k_xz: &Matrix<E>,
+    ) -> Result<Jittered<E>> {
+        let variances = k_zz.detach().diagonal()?;
+        self.run(of, k_zz, &variances, || whiten(k_zz.value(), k_xz.value(), self.start))
+    }
+
+    fn run<E: Float>(
+        self,
+        of: &'static str,
+        covariance: &Matrix<E>,
+        variances: &Var<(usize,), E>,
+        find: impl FnOnce() -> Result<(Value<E>, f64)>,
+    ) -> Result<Jittered<E>> {
+        if !(self.start >= 0.0 && self.start.is_finite()) {
+            let got = self.start.to_string();
             return Err(Error::Parameter { of, name: "jitter", must_be: "finite and not negative", got });
         }
-        let order = covariance.shape().0;
-        let detached = covariance.detach();
-        let numbers = detached.as_slice()?;
-        let diagonal = numbers.iter().step_by(order + 1).map(|x| x.to_f64());
-        let scale = diagonal.sum::<f64>() / order.max(1) as f64;
-        let mut jitter = start;
-        loop {
-            match attempt(jitter * scale) {
-                Err(Error::NotPositiveDefinite { minor, .. }) => {
-                    let finite = numbers.iter().all(|x| x.is_finite());
-                    if !finite || jitter >= Self::MOST {
-                        return Err(refused(of, minor, jitter * scale, finite));
-                    }
-                    jitter = (10.0 * jitter).max(1e-2 * least).min(Self::MOST);
-                }
-                Ok(found) => {
-                    if jitter > start {
-                        warn(of, jitter);
-                    }
-                    return Ok(found);
-                }
-                Err(other) => return Err(other),
-            }
+        let (found, multiple) = match find() {
+            Err(Error::NotPositiveDefinite { minor, .. }) => return Err(refused(of, minor, covariance)),
+            found => found?,
+        };
+        if multiple > self.start {
+            warn::<E>(of, multiple);
         }
+        let added = if multiple == 0.0 { 0.0 } else { multiple * mean(variances)? };
+        Ok(Jittered { found: Var::from_value(found)?, added })
     }
 }
 
-fn refused(of: &'static str, minor: usize, jitter: f64, finite: bool) -> Error {
-    let why = if finite {
-        format!(
-            "the covariance matrix has no Cholesky factor even with {jitter:.1e} on its diagonal (its leading minor of \
-             order {minor} is not positive): remove points that lie at one place, shorten the lengthscale, or use `f64`"
-        )
-    } else {
-        "the covariance matrix is not finite: check the points and the numbers of the covariance function for NaN"
-            .to_string()
-    };
+fn mean<E: Float>(variances: &Var<(usize,), E>) -> Result<f64> {
+    Ok(variances.detach().mean().item()?.to_f64())
+}
+
+fn refused<E: Float>(of: &'static str, minor: usize, covariance: &Matrix<E>) -> Error {
+    if Constraint::Real.check(of, &covariance.value().detach()).is_err() {
+        let what = format!("{of}: the covariance matrix");
+        return Error::NotFinite {
+            what,
+            advice: "check the numbers of the covariance function and the points",
+        };
+    }
+    let why = format!(
+        "the covariance matrix has no Cholesky factor, whatever is added to its diagonal (its leading minor of order \
+         {minor} is not positive): its kernel is no covariance function of these points"
+    );
     Error::Algorithm { of, why }
 }
 
-/// One warning for each layer kind and size of jitter, as the same matrices come again in every step.
-fn warn(of: &'static str, jitter: f64) {
-    static WARNED: AtomicUsize = AtomicUsize::new(0);
-    let level = 1usize << (-jitter.log10().floor()).clamp(0.0, 30.0) as usize;
-    if WARNED.fetch_or(level, Ordering::Relaxed) & level == 0 {
+/// One warning for each layer kind and power of ten, as the same matrices come again in every step.
+fn warn<E: Float>(of: &'static str, jitter: f64) {
+    static SAID: Mutex<Option<HashSet<(&'static str, i32)>>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.get_or_insert_default().insert((of, jitter.log10().floor() as i32)) {
+        let advice = if E::EPSILON.to_f64() > 1e-10 { ", or use `f64`" } else { "" };
         eprintln!(
-            "{of}: a covariance matrix has a Cholesky factor only with {jitter:.0e} of its diagonal added; points may lie \
-             too close together for the lengthscale"
+            "{of}: a covariance matrix has a Cholesky factor only with {jitter:.0e} of its variance added to the diagonal; \
+             points lie too close together for the lengthscale: remove some, add noise{advice}"
         );
     }
 }
@@ -91,34 +111,31 @@ fn warn(of: &'static str, jitter: f64) {
 mod tests {
     use super::*;
 
-    fn ones(order: usize) -> Var<(usize, usize), f64> {
-        Var::ones((order, order))
+    fn ones<E: Float>(order: usize) -> (Matrix<E>, Var<(usize,), E>) {
+        (Var::full(2.0, (order, order)), Var::full(2.0, (order,)))
     }
 
     #[test]
-    fn raises_the_jitter_until_there_is_a_factor() -> Result<()> {
-        let k = ones(3) * 2.0;
-        let needs = |least: f64| {
-            move |jitter: f64| match jitter {
-                jitter if jitter < least => Err(Error::NotPositiveDefinite { op: "test", minor: 2 }),
-                jitter => Ok(jitter),
-            }
-        };
-        assert_eq!(Jitter::default().raise("test", &k, needs(0.0))?, 2e-8);
-        let raised = Jitter::default().raise("test", &k, needs(1e-5))?;
-        assert!((raised - 2e-5).abs() < 1e-12);
-        assert_eq!(Jitter { start: Some(0.0) }.raise("test", &k, needs(0.0))?, 0.0);
-        let error = Jitter::default().raise("test", &k, needs(1.0)).unwrap_err().to_string();
-        assert!(error.contains("has no Cholesky factor even with 2.0e-1"), "{error}");
-        assert!(Jitter { start: Some(-1.0) }.raise("test", &k, needs(0.0)).is_err());
+    fn what_was_added_is_reported_in_the_units_of_the_covariance() -> Result<()> {
+        let (k, variances) = ones::<f64>(3);
+        let none = Jitter::default().factor(
+            "test",
+            &(&k + &super::super::kernels::identity(3)).check()?,
+            &variances,
+        )?;
+        assert_eq!(none.added, 0.0);
+        let some = Jitter::default().factor("test", &k, &variances)?;
+        assert!(some.added > 0.0 && some.added < 1e-13, "{}", some.added);
+        assert_eq!(Jitter { start: 1e-3 }.factor("test", &k, &variances)?.added, 2e-3);
+        assert!(Jitter { start: -1.0 }.factor("test", &k, &variances).is_err());
         Ok(())
     }
 
     #[test]
     fn a_matrix_that_is_not_finite_is_said_to_be_so() {
-        let k = ones(2) * f64::NAN;
-        let attempt = |_| Err::<(), _>(Error::NotPositiveDefinite { op: "test", minor: 1 });
-        let error = Jitter::default().raise("test", &k, attempt).unwrap_err().to_string();
-        assert!(error.contains("not finite"), "{error}");
+        let (k, variances) = ones::<f32>(2);
+        let error = Jitter::default().factor("test", &(k * f64::NAN), &variances).unwrap_err();
+        assert!(error.to_string().contains("the covariance matrix is not finite"), "{error}");
+        assert!(error.is_recoverable(), "a sampler turns the point down");
     }
 }

@@ -1,7 +1,8 @@
 //! Centres of points, to start inducing inputs from.
 
+use std::collections::HashSet;
+
 use ed_core::kernels::rng::{Key, fill_normal};
-use ed_core::tensor::Float;
 
 /// Rounds of Lloyd's algorithm; the inducing inputs are trained on from there.
 const ROUNDS: usize = 20;
@@ -9,30 +10,51 @@ const ROUNDS: usize = 20;
 /// Points that the centres are found from; more would cost time and move them little.
 const MAX_POINTS: usize = 8_192;
 
-/// Noise on points that are used more than once, in standard deviations of their features.
+/// Noise on points that are used more than once, in standard deviations of their features, for each use.
 const SPREAD: f64 = 0.1;
 
-/// `count` centres, `[count, features]`, of row-major points: by k-means++ and Lloyd's algorithm where there are more
-/// points than centres (Arthur and Vassilvitskii 2007), otherwise every point, repeated with a little noise.
-pub(crate) fn centres<E: Float>(points: &[E], features: usize, count: usize, key: Key) -> Vec<E> {
+/// Starting points, and how many of the rows that they come from differ.
+#[derive(Debug)]
+pub(crate) struct Centres {
+    /// `[count, features]`.
+    pub points: Vec<f64>,
+    /// At most `count`: more were not looked for.
+    pub distinct: usize,
+}
+
+/// `count` centres of row-major points: by k-means++ and Lloyd's algorithm where there are more different points than
+/// centres (Arthur and Vassilvitskii 2007), otherwise every different point, and noise around them.
+pub(crate) fn centres(points: &[f64], features: usize, count: usize, key: Key) -> Centres {
     let d = features.max(1);
     let num_points = points.len() / d;
-    if num_points == 0 || count == 0 {
-        let mut normals = vec![E::ZERO; count * features];
-        fill_normal(key, &mut normals);
-        return normals;
-    }
     let [choice, noise] = key.split_array();
-    if num_points <= count {
-        return repeated(points, d, count, noise);
-    }
-    let step = num_points.div_ceil(MAX_POINTS).min(num_points / count).max(1);
-    let chosen: Vec<f64> =
-        points.chunks_exact(d).step_by(step).flat_map(|row| row.iter().map(|x| x.to_f64())).collect();
-    let mut centres = spread_out(&chosen, d, count, choice);
+    let step = num_points.div_ceil(MAX_POINTS).min(num_points / count.max(1)).max(1);
+    let chosen: Vec<f64> = points.chunks_exact(d).step_by(step).flatten().copied().collect();
+    let found = match num_points <= count {
+        true => distinct(points, d),
+        false => spread_out(&chosen, d, count, choice),
+    };
+    let distinct = found.len() / d;
+    let points = match distinct < count {
+        true => repeated(&found, d, count, noise),
+        false => settled(&chosen, found, d),
+    };
+    Centres { points, distinct }
+}
+
+/// Every different row, in the order of their first places.
+fn distinct(points: &[f64], d: usize) -> Vec<f64> {
+    let mut seen = HashSet::new();
+    let first = |row: &&[f64]| seen.insert(row.iter().map(|x| x.to_bits()).collect::<Vec<u64>>());
+    points.chunks_exact(d).filter(first).flatten().copied().collect()
+}
+
+/// Lloyd's algorithm.
+fn settled(points: &[f64], mut centres: Vec<f64>, d: usize) -> Vec<f64> {
+    let count = centres.len() / d;
     for _ in 0..ROUNDS {
         let (mut sums, mut counts) = (vec![0.0; count * d], vec![0usize; count]);
-        for row in chosen.chunks_exact(d) {
+        for row in points.chunks_exact(d) {
             let nearest = nearest(row, &centres, d);
             counts[nearest] += 1;
             sums[nearest * d..][..d].iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
@@ -51,7 +73,7 @@ pub(crate) fn centres<E: Float>(points: &[E], features: usize, count: usize, key
             break;
         }
     }
-    centres.into_iter().map(E::from_f64).collect()
+    centres
 }
 
 fn square_distance(a: &[f64], b: &[f64]) -> f64 {
@@ -69,7 +91,8 @@ fn nearest(row: &[f64], centres: &[f64], d: usize) -> usize {
     best.0
 }
 
-/// Points chosen with probabilities proportional to the squared distance from those chosen before.
+/// Points chosen with probabilities proportional to the squared distance from those chosen before: fewer than `count` if
+/// no others are left.
 fn spread_out(points: &[f64], d: usize, count: usize, key: Key) -> Vec<f64> {
     let num_points = points.len() / d;
     let mut stream = key.stream();
@@ -78,14 +101,15 @@ fn spread_out(points: &[f64], d: usize, count: usize, key: Key) -> Vec<f64> {
         let mut left = stream.open_unit() * total;
         let found = weights.iter().position(|&weight| {
             left -= weight;
-            left <= 0.0
+            left <= 0.0 && weight > 0.0
         });
-        found.unwrap_or(weights.len() - 1)
+        // Rounding may leave a little; a distance of no number is no choice.
+        found.or_else(|| weights.iter().rposition(|&weight| weight > 0.0))
     };
     let mut distances = vec![1.0; num_points];
     let mut centres = Vec::with_capacity(count * d);
     for chosen in 0..count {
-        let place = pick(&distances);
+        let Some(place) = pick(&distances) else { break };
         let centre = &points[place * d..][..d];
         centres.extend_from_slice(centre);
         for (distance, row) in distances.iter_mut().zip(points.chunks_exact(d)) {
@@ -96,22 +120,27 @@ fn spread_out(points: &[f64], d: usize, count: usize, key: Key) -> Vec<f64> {
     centres
 }
 
-/// Every point in turn; from the second time on with noise, as inducing inputs at one place would be one.
-fn repeated<E: Float>(points: &[E], d: usize, count: usize, key: Key) -> Vec<E> {
-    let rows = (points.len() / d) as f64;
-    let mean = |k: usize| points[k..].iter().step_by(d).map(|x| x.to_f64()).sum::<f64>() / rows;
-    let scales: Vec<f64> = (0..d)
-        .map(|k| {
-            let mean = mean(k);
-            let squares = points[k..].iter().step_by(d).map(|x| (x.to_f64() - mean).powi(2));
-            (squares.sum::<f64>() / rows).sqrt().max(1e-3) * SPREAD
-        })
-        .collect();
-    let mut noise = vec![E::ZERO; count * d];
+/// Every point, and from the second time on with noise, as inducing inputs at one place would be one: the more, the more
+/// often each is used. One point alone says nothing of how far apart others are: noise of deviation 1, as standardised
+/// points have.
+fn repeated(points: &[f64], d: usize, count: usize, key: Key) -> Vec<f64> {
+    let rows = points.len() / d;
+    let deviation = |k: usize| {
+        let column = || points[k..].iter().step_by(d);
+        let mean = column().sum::<f64>() / rows as f64;
+        (column().map(|x| (x - mean).powi(2)).sum::<f64>() / rows as f64).sqrt()
+    };
+    let uses = count as f64 / rows.max(1) as f64;
+    let spread = (SPREAD * (uses - 1.0).max(1.0)).min(1.0);
+    let scales: Vec<f64> = match rows {
+        0 | 1 => vec![1.0; d],
+        _ => (0..d).map(|k| spread * deviation(k)).collect(),
+    };
+    let mut noise = vec![0.0; count * d];
     fill_normal(key, &mut noise);
     let number = |i: usize| match i < points.len() {
         true => points[i],
-        false => E::from_f64(points[i % points.len()].to_f64() + scales[i % d] * noise[i].to_f64()),
+        false => points.get(i % points.len().max(1)).unwrap_or(&0.0) + scales[i % d] * noise[i],
     };
     (0..count * d).map(number).collect()
 }
@@ -130,7 +159,7 @@ mod tests {
                 [x + angle.cos(), y + angle.sin()]
             })
             .collect();
-        let found = centres(&points, 2, 3, Key::new(0));
+        let found = centres(&points, 2, 3, Key::new(0)).points;
         for middle in middles {
             let nearest = found.chunks_exact(2).map(|c| square_distance(c, &middle)).fold(f64::MAX, f64::min);
             assert!(nearest < 0.05, "{found:?}");
@@ -139,13 +168,39 @@ mod tests {
 
     #[test]
     fn fewer_points_than_centres_are_used_again_with_noise() {
-        let points = [1.0f32, 2.0, 3.0];
-        let found = centres(&points, 1, 7, Key::new(1));
-        assert_eq!(found[..3], points);
+        let points = [1.0, 2.0, 3.0];
+        let Centres { points: found, distinct } = centres(&points, 1, 7, Key::new(1));
+        assert_eq!((&found[..3], distinct), (&points[..], 3));
         let mut sorted = found.clone();
-        sorted.sort_by(f32::total_cmp);
+        sorted.sort_by(f64::total_cmp);
         assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "no two at one place: {sorted:?}");
-        assert_eq!(centres::<f32>(&[], 2, 3, Key::new(0)).len(), 6);
-        assert_eq!(centres(&[f64::NAN; 8], 2, 3, Key::new(0)).len(), 6);
+        assert_eq!(centres(&[], 2, 3, Key::new(0)).points.len(), 6);
+        assert_eq!(centres(&[f64::NAN; 8], 2, 3, Key::new(0)).points.len(), 6);
+    }
+
+    #[test]
+    fn one_point_or_one_repeated_spreads_like_standardised_points() {
+        for rows in [1, 50] {
+            let Centres { points, distinct } = centres(&[5.0, -1.0].repeat(rows), 2, 20, Key::new(2));
+            assert_eq!(distinct, 1);
+            for (k, middle) in [5.0, -1.0].into_iter().enumerate() {
+                let square = |x: &f64| (x - middle).powi(2);
+                let mean = points[k..].iter().step_by(2).map(square).sum::<f64>() / 20.0;
+                assert!((0.3..2.5).contains(&mean), "{rows} rows, column {k}: {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_rows_of_few_kinds_have_no_two_centres_at_one_place() {
+        let points: Vec<f64> = (0..200).map(|i| f64::from(i % 3)).collect();
+        let Centres { points: mut found, distinct } = centres(&points, 1, 10, Key::new(3));
+        assert_eq!(distinct, 3);
+        found.sort_by(f64::total_cmp);
+        assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{found:?}");
+        // A constant column beside one that varies stays where it is.
+        let points: Vec<f64> = (0..4).flat_map(|i| [f64::from(i), 7.0]).collect();
+        let found = centres(&points, 2, 6, Key::new(4)).points;
+        assert!(found.iter().skip(1).step_by(2).all(|&x| x == 7.0));
     }
 }

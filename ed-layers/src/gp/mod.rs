@@ -8,8 +8,14 @@
 //!
 //! A [`kernel`](kernels) says how smooth the functions are, a [`Mean`] where they start from, and a
 //! [likelihood](likelihoods) how observations scatter around them.
+//!
+//! # Rounding
+//! A covariance matrix of points that lie close together has a Cholesky factor in exact arithmetic and may have none in
+//! `f32` or `f64`. Nothing is added to a diagonal that has one. Otherwise it gets as little as makes one (a *jitter*), in
+//! this evaluation; the layer says so on standard error, and [`FunctionValues::jitter`] how much it was.
 
 mod bayesian_linear_model;
+mod checks;
 mod exact;
 mod inducing;
 mod jitter;
@@ -25,7 +31,6 @@ mod values;
 pub use bayesian_linear_model::BayesianLinearModel;
 pub use exact::{GaussianProcess, Posterior};
 pub use inducing::InducingOutputs;
-pub use jitter::Jitter;
 pub use mean::{ConstantMean, LinearMean, Mean, ProjectionMean, ZeroMean};
 pub use positive::Positive;
 pub use sparse::{InducingCovariance, SparseGaussianProcess};

@@ -1,12 +1,15 @@
 //! [`SparseGaussianProcess`]: Gaussian processes that know their data by inducing points.
 
+use std::sync::Arc;
+
 use ed_core::distributions::{Distribution, Normal};
-use ed_core::ops::{marginal_variance, whiten};
+use ed_core::ops::marginal_variance;
 use ed_core::params::any_param;
 use ed_core::tensor::{Float, Var};
 use ed_core::trace::{fresh_key, full_name, key_for, nested_as};
 use ed_core::{Error, RandomVariable, Result, SiteName};
 
+use super::checks::check_finite;
 use super::inducing::{self, Outputs};
 use super::jitter::Jitter;
 use super::kernels::{ExponentiatedQuadratic, Kernel, Points};
@@ -49,7 +52,8 @@ pub enum InducingCovariance {
 /// marginals are those given that value.
 ///
 /// # Parameters
-/// `inducing_inputs`, `[M, features]`, from the centres of the first inputs (k-means); `inducing_outputs/loc` and
+/// `inducing_inputs`, `[M, features]`, from the centres (k-means) of the first inputs or of
+/// [rows of one's own](SparseGaussianProcess::start_from); `inducing_outputs/loc` and
 /// `inducing_outputs/raw_scale` (or `raw_factors`); those of the covariance function, `kernel/…`, and of the mean function,
 /// `mean/…`.
 ///
@@ -79,6 +83,15 @@ pub struct SparseGaussianProcess<K = ExponentiatedQuadratic, M = ZeroMean> {
     covariance: InducingCovariance,
     scale: f64,
     jitter: Jitter,
+    /// Rows that the inducing inputs start from, instead of those of the first batch.
+    rows: Option<Rows>,
+}
+
+/// Points in either precision, one a row.
+#[derive(Clone, Debug)]
+struct Rows {
+    numbers: Arc<[f64]>,
+    features: usize,
 }
 
 impl SparseGaussianProcess {
@@ -93,6 +106,7 @@ impl SparseGaussianProcess {
             covariance: InducingCovariance::default(),
             scale: STARTING_SCALE,
             jitter: Jitter::default(),
+            rows: None,
         }
     }
 }
@@ -105,17 +119,34 @@ impl<K: Kernel, M: Mean> SparseGaussianProcess<K, M> {
 
     /// With another covariance function.
     pub fn kernel<L: Kernel>(self, kernel: L) -> SparseGaussianProcess<L, M> {
-        let SparseGaussianProcess { identity, units, num_inducing, mean, covariance, scale, jitter, .. } =
-            self;
-        SparseGaussianProcess { identity, units, num_inducing, kernel, mean, covariance, scale, jitter }
+        let SparseGaussianProcess {
+            identity,
+            units,
+            num_inducing,
+            mean,
+            covariance,
+            scale,
+            jitter,
+            rows,
+            ..
+        } = self;
+        SparseGaussianProcess { identity, units, num_inducing, kernel, mean, covariance, scale, jitter, rows }
     }
 
     /// With another mean function.
     pub fn mean<N: Mean>(self, mean: N) -> SparseGaussianProcess<K, N> {
         let SparseGaussianProcess {
-            identity, units, num_inducing, kernel, covariance, scale, jitter, ..
+            identity,
+            units,
+            num_inducing,
+            kernel,
+            covariance,
+            scale,
+            jitter,
+            rows,
+            ..
         } = self;
-        SparseGaussianProcess { identity, units, num_inducing, kernel, mean, covariance, scale, jitter }
+        SparseGaussianProcess { identity, units, num_inducing, kernel, mean, covariance, scale, jitter, rows }
     }
 
     /// With another form of the belief about the whitened outputs.
@@ -129,20 +160,71 @@ impl<K: Kernel, M: Mean> SparseGaussianProcess<K, M> {
         SparseGaussianProcess { scale, ..self }
     }
 
-    /// With another jitter on the diagonal of the inducing points' covariance, as a multiple of its mean; see [`Jitter`].
+    /// With a jitter that is added to the diagonal of the inducing points' covariance in any case, as a multiple of its
+    /// mean: none unless said otherwise, and as little as makes a Cholesky factor where there is none
+    /// (see [the module](crate::gp#rounding)).
     pub fn jitter(self, jitter: f64) -> Self {
-        SparseGaussianProcess { jitter: Jitter { start: Some(jitter) }, ..self }
+        SparseGaussianProcess { jitter: Jitter { start: jitter }, ..self }
     }
 
-    /// The inducing inputs, made from the centres of `x` if there are none yet.
+    /// With inducing inputs that start from the centres of these rows, `[rows, features]` (from the rows themselves if there
+    /// are as many), and not from those of the first batch, which may be few and all alike.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no row, [`Error::Parameter`] if a number is not finite.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::layers::gp::SparseGaussianProcess;
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let x: Var<_, f32> = Var::from_vec((0..100).map(|i| i as f32 / 50.0 - 1.0).collect(), (100usize, 1usize))?;
+    /// let layer = SparseGaussianProcess::new(1, 12).start_from(&x)?;
+    /// let mut params = Params::new();
+    /// let one = Var::from_vec(vec![0.3f32], (1usize, 1usize))?;
+    /// seed(0, || layer.init(&mut params, &one))?;
+    /// let z = params.required("sparse_gaussian_process/inducing_inputs")?.to_vec()?;
+    /// let (least, most) = z.iter().fold((1f64, -1f64), |(a, b), &z| (a.min(z), b.max(z)));
+    /// assert!(least < -0.8 && most > 0.8);
+    /// # Ok(()) }
+    /// ```
+    pub fn start_from<E: Float>(self, rows: &Points<E>) -> Result<Self> {
+        check_rows(rows)?;
+        let numbers = rows.detach().as_slice()?.iter().map(|x| x.to_f64()).collect();
+        Ok(SparseGaussianProcess { rows: Some(Rows { numbers, features: rows.shape().1 }), ..self })
+    }
+
+    /// Where the inducing inputs start, as there are none yet.
+    fn starting_inputs<E: Float>(&self, x: &Points<E>, name: &SiteName) -> Result<Points<E>> {
+        let (key, shape) = (key_for("start of inducing_inputs")?, (self.num_inducing, x.shape().1));
+        let centres = match &self.rows {
+            Some(Rows { features, .. }) if *features != shape.1 => {
+                let expected = format!("[N, {features}], as the rows that `{name}` starts from");
+                return Err(Error::Shape { op: NAME, expected, got: x.dims() });
+            }
+            Some(Rows { numbers, features }) => centres(numbers, *features, shape.0, key),
+            None => {
+                check_rows(x)?;
+                let points = x.detach();
+                let points: Vec<f64> = points.as_slice()?.iter().map(|x| x.to_f64()).collect();
+                centres(&points, shape.1, shape.0, key)
+            }
+        };
+        if centres.distinct < shape.0 {
+            eprintln!(
+                "{NAME}: `{name}` starts from {} different rows for {} points, and from noise around them; give it more \
+                 with `start_from`, or a first batch of more rows",
+                centres.distinct, shape.0
+            );
+        }
+        Var::from_vec(centres.points.into_iter().map(E::from_f64).collect(), shape)
+    }
+
+    /// The inducing inputs.
     fn inducing_inputs<E: Float>(&self, x: &Points<E>) -> Result<Points<E>> {
         let name = full_name(&"inducing_inputs".into());
         let shape = (self.num_inducing, x.shape().1);
-        let start = || {
-            let key = key_for("start of inducing_inputs")?;
-            let points = x.detach();
-            Ok(Var::from_vec(centres(points.as_slice()?, shape.1, shape.0, key), shape)?.into())
-        };
+        let start = || Ok(self.starting_inputs(x, &name)?.into());
         let inputs: Points<E> = any_param(&name, start)?.typed().map_err(|error| error.at_site(&name))?;
         if inputs.shape().1 != shape.1 || inputs.shape().0 != shape.0 {
             let expected = format!("[{}, {}] for `{name}`", shape.0, shape.1);
@@ -157,23 +239,22 @@ impl<K: Kernel, M: Mean> SparseGaussianProcess<K, M> {
             let name = if self.units == 0 { "units" } else { "num_inducing" };
             return Err(Error::Parameter { of: NAME, name, must_be: "at least 1", got: "0".into() });
         }
+        check_finite(NAME, "x", x)?;
         let z = self.inducing_inputs(x)?;
         let (k_zz, k_xz, k) = nested_as("kernel", || {
             Ok((self.kernel.gram(&z)?, self.kernel.matrix(x, &z)?, self.kernel.diag(x)?))
         })?;
-        let whitened = |jitter| whiten(k_zz.value(), k_xz.value(), jitter);
-        let a = self.jitter.raise(NAME, &k_zz, whitened)?;
-        let weights: Var<(usize, usize), E> = Var::from_value(a.clone())?;
+        let weights = self.jitter.whiten(NAME, &k_zz, &k_xz)?.found;
         let shape = (self.num_inducing, self.units);
         type Matrix<E> = Var<(usize, usize), E>;
         let marginal = |loc: &Matrix<E>, variances: &Matrix<E>| -> Result<(Matrix<E>, Matrix<E>)> {
-            let variance = marginal_variance(&a, variances.value(), k.value())?;
+            let variance = marginal_variance(weights.value(), variances.value(), k.value())?;
             Ok((weights.dot(loc)?, Var::from_value(variance)?))
         };
         let (loc, variance) = match self.covariance {
             InducingCovariance::Diagonal => {
                 let belief = NormalBelief::default().scale(self.scale);
-                match belief.look("inducing_outputs", shape, Start::At(0.0))? {
+                match belief.look_whole("inducing_outputs", shape, Start::At(0.0))? {
                     Seen::Value(value) => marginal(&value, &Var::zeros(shape))?,
                     Seen::Moments(moments, _) => marginal(&moments.loc()?, &moments.variance()?)?,
                 }
@@ -195,10 +276,17 @@ impl<K: Kernel, M: Mean> SparseGaussianProcess<K, M> {
             None => loc,
             Some(mean) => loc + mean,
         };
-        // Of the order of rounding: a variance that is all explained has a square root with a gradient.
-        let floor = 10.0 * E::EPSILON.to_f64();
-        Normal::new(loc, (variance + floor).sqrt())
+        Normal::new(loc, variance.sqrt())
     }
+}
+
+/// Refuses rows of which there are none, or that are not finite.
+fn check_rows<E: Float>(rows: &Points<E>) -> Result<()> {
+    if rows.shape().0 == 0 {
+        let expected = "[N, features] with at least one row to start the inducing inputs from".into();
+        return Err(Error::Shape { op: NAME, expected, got: rows.dims() });
+    }
+    check_finite(NAME, "x", rows)
 }
 
 impl<K: Kernel, M: Mean> Layer for SparseGaussianProcess<K, M> {

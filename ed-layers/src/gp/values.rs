@@ -6,8 +6,13 @@ use ed_core::distributions::{Distribution, MultivariateNormal};
 use ed_core::kernels::rng::Key;
 use ed_core::tensor::{Float, Var};
 
+use super::kernels::identity;
+
 /// The values of independent Gaussian processes with one covariance at several points: jointly normal along the points,
 /// independent along the units.
+///
+/// Draws and densities go by the Cholesky factor, which may be that of the covariance with a jitter on its diagonal
+/// ([`FunctionValues::jitter`]). The moments are without it.
 ///
 /// # Density
 /// `log p(F) = Σ_u log N(f_u | m_u, K)`, for column `f_u` of the values and `K = L Lᵀ`.
@@ -31,6 +36,8 @@ use ed_core::tensor::{Float, Var};
 pub struct FunctionValues<E: Float = f32> {
     /// `[units, points]`, each row a draw.
     by_unit: MultivariateNormal<(usize, usize), E>,
+    /// What the factor has on its diagonal and the covariance has not.
+    jitter: f64,
 }
 
 impl<E: Float> FunctionValues<E> {
@@ -43,7 +50,18 @@ impl<E: Float> FunctionValues<E> {
         scale_tril: Var<(usize, usize), E>,
     ) -> Result<FunctionValues<E>> {
         let by_unit = MultivariateNormal::from_scale_tril(loc.transpose(), scale_tril)?;
-        Ok(FunctionValues { by_unit })
+        Ok(FunctionValues { by_unit, jitter: 0.0 })
+    }
+
+    /// The same, of a factor of the covariance with so much added to its diagonal.
+    pub(super) fn with_jitter(self, jitter: f64) -> FunctionValues<E> {
+        FunctionValues { jitter, ..self }
+    }
+
+    /// What was added to the diagonal of the covariance, in its units, so that it has a Cholesky factor: 0 if it has one
+    /// as it is.
+    pub fn jitter(&self) -> f64 {
+        self.jitter
     }
 
     /// The covariance between the points, `[points, points]`, of every unit.
@@ -51,10 +69,14 @@ impl<E: Float> FunctionValues<E> {
     /// # Errors
     /// The error of an operation that failed on the way to it.
     pub fn covariance(&self) -> Result<Var<(usize, usize), E>> {
-        self.by_unit.covariance()
+        let covariance = self.by_unit.covariance()?;
+        match self.jitter {
+            0.0 => Ok(covariance),
+            jitter => (&covariance - identity(covariance.shape().0) * jitter).check(),
+        }
     }
 
-    /// Its Cholesky factor.
+    /// The Cholesky factor of the covariance, with the jitter on its diagonal.
     ///
     /// # Errors
     /// As [`FunctionValues::covariance`].
@@ -95,7 +117,10 @@ impl<E: Float> Distribution for FunctionValues<E> {
     }
 
     fn variance(&self) -> Result<Var<(usize, usize), E>> {
-        self.by_unit.variance()?.transpose().check()
+        let variance = self.by_unit.variance()?.transpose();
+        // What was added, and no more than rounding left.
+        let variance = if self.jitter == 0.0 { variance } else { (variance - self.jitter).relu() };
+        variance.check()
     }
 
     fn entropy(&self) -> Result<Var<(), E>> {

@@ -5,7 +5,7 @@ use ed_core::distributions as dist;
 use ed_core::tensor::{Float, Var};
 use ed_core::{RandomVariable, Result};
 
-use super::{Family, Out, Output, drawn};
+use super::{Family, Out, Output, Strict, drawn};
 use crate::estimator::{Deterministic, Estimator};
 use crate::geometry::{DenseMap, Geometry};
 use crate::layer::Apply;
@@ -50,8 +50,8 @@ impl<W: Estimator, S: Shape, E: Float> Apply<Var<S, E>> for Bernoulli<W>
 where
     DenseMap: Geometry<S>,
 {
-    type Output = RandomVariable<dist::Bernoulli<Out<S>, E>>;
+    type Output = RandomVariable<Strict<dist::Bernoulli<Out<S>, E>>>;
     fn apply(&self, x: Var<S, E>) -> Result<Self::Output> {
-        drawn(dist::Bernoulli::from_logits(self.param("logits", self.family.units, &x)?)?)
+        drawn(Strict::new(dist::Bernoulli::from_logits(self.param("logits", self.family.units, &x)?)?))
     }
 }

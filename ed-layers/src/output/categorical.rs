@@ -5,7 +5,7 @@ use ed_core::distributions::{self as dist, Distribution};
 use ed_core::tensor::{Float, Var};
 use ed_core::{RandomVariable, Result};
 
-use super::{Family, Out, Output, drawn};
+use super::{Family, Out, Output, Strict, drawn};
 use crate::estimator::{Deterministic, Estimator};
 use crate::geometry::{DenseMap, Geometry};
 use crate::layer::Apply;
@@ -51,8 +51,8 @@ where
     DenseMap: Geometry<S>,
     dist::Categorical<Out<S>, E>: Distribution,
 {
-    type Output = RandomVariable<dist::Categorical<Out<S>, E>>;
+    type Output = RandomVariable<Strict<dist::Categorical<Out<S>, E>>>;
     fn apply(&self, x: Var<S, E>) -> Result<Self::Output> {
-        drawn(dist::Categorical::from_logits(self.param("logits", self.family.classes, &x)?)?)
+        drawn(Strict::new(dist::Categorical::from_logits(self.param("logits", self.family.classes, &x)?)?))
     }
 }

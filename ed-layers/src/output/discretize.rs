@@ -1,8 +1,9 @@
 //! Levels.
 
-use ed_core::distributions::{Discretizable, Discretized, Distribution, Grid};
+use ed_core::distributions::{Discretizable, Discretized, Grid};
 use ed_core::{RandomVariable, Result};
 
+use super::Strict;
 use crate::layer::{Apply, Layer};
 
 /// Puts a continuous random variable on levels: each level gets the probability of its bin, and the first and the last
@@ -48,15 +49,13 @@ impl Layer for Discretize {
     }
 }
 
-impl<D: Discretizable> Apply<RandomVariable<D>> for Discretize
-where
-    Discretized<D>: Distribution,
-{
-    type Output = RandomVariable<Discretized<D>>;
+impl<D: Discretizable> Apply<RandomVariable<D>> for Discretize {
+    type Output = RandomVariable<Strict<Discretized<D>>>;
 
     /// # Errors
     /// [`Error::Parameter`](ed_core::Error::Parameter) for fewer than two levels, or unless `low < high`.
     fn apply(&self, x: RandomVariable<D>) -> Result<Self::Output> {
-        Discretized::of_variable(&x, Grid::between(self.low, self.high, self.levels)?)
+        let level = Discretized::of_variable(&x, Grid::between(self.low, self.high, self.levels)?)?;
+        RandomVariable::of(Strict::new(level.distribution().clone()), level.into_var())
     }
 }

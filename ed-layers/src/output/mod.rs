@@ -11,7 +11,8 @@
 //!
 //! Inside, each parameter of the distribution is a [`Dense`] layer with any estimator, called as the parameter is. The
 //! random variable has a value, drawn with the key in force, but is no site: no handler sees it. For data, ask its
-//! distribution: `-y.distribution().log_prob(&labels)?.mean()` is a loss, and `sample(y.distribution().clone())` in a
+//! distribution: `-y.distribution().log_prob(&labels)?.mean()` is a loss (labels that cannot come are refused, see
+//! [`Strict`]), and `sample(y.distribution().clone())` in a
 //! `#[model]` a site.
 
 mod bernoulli;
@@ -20,6 +21,7 @@ mod discretize;
 mod mixture_logistic;
 mod mixture_normal;
 mod normal;
+mod strict;
 
 use std::fmt::Debug;
 
@@ -35,6 +37,7 @@ pub use discretize::Discretize;
 pub use mixture_logistic::{MixtureLogistic, ToMixtureLogistic};
 pub use mixture_normal::{MixtureNormal, ToMixtureNormal};
 pub use normal::{Normal, ToNormal};
+pub use strict::Strict;
 
 use crate::estimator::{Deterministic, Estimator};
 use crate::geometry::{DenseMap, Geometry};

@@ -133,6 +133,20 @@ impl NormalBelief {
         self.seen(name.into(), shape, start, Need::Moments)
     }
 
+    /// As [`NormalBelief::look`], where the belief is itself the answer: it stays as it is under
+    /// [`mean`](ed_core::handlers::mean), too.
+    ///
+    /// # Errors
+    /// As [`NormalBelief::sample`].
+    pub fn look_whole<K: Shape, E: Float>(
+        &self,
+        name: impl Into<SiteName>,
+        shape: K,
+        start: Start,
+    ) -> Result<Seen<K, E>> {
+        self.seen(name.into(), shape, start, Need::Whole)
+    }
+
     /// As [`NormalBelief::look`], for an estimator that draws the weight's deviation from its means
     /// ([`Moments::deviation`]): that and the divergence are made in one pass.
     ///
@@ -250,6 +264,8 @@ enum Need {
     Value,
     Moments,
     Deviation,
+    /// The moments, also where weights are at their means.
+    Whole,
 }
 
 impl<K: Shape, E: Float> Moments<K, E> {
@@ -400,6 +416,10 @@ impl<K: Shape, E: Float> Normals<K, E> {
 }
 
 impl<K: Shape, E: Float> Belief for Normals<K, E> {
+    fn stays_at_mean(&self) -> bool {
+        self.need == Need::Whole
+    }
+
     fn posterior(&self) -> Result<Arc<dyn AnyDistribution>> {
         Ok(Arc::new(self.normal()?))
     }

@@ -1,6 +1,9 @@
 //! The way back: the gradients by the squared distances in one pass over the matrix, and products of them with the points.
 
-use super::{Fall, FiveHalves, Half, LANES, Profile, Rational, Squared, Stationary, ThreeHalves, with_fall};
+use super::direct::{self, Columns};
+use super::{
+    Fall, FiveHalves, Half, LANES, Profile, Rational, Squared, Stationary, ThreeHalves, bounded, with_fall,
+};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 use crate::kernels::fused::Gradient;
@@ -8,6 +11,7 @@ use crate::kernels::linalg::{LinalgError, Transpose};
 use crate::kernels::math;
 use crate::kernels::matmul::{matmul, matvec_transposed};
 use crate::kernels::parallel::{CHUNK, Rows, in_pool, map_reduce};
+use crate::kernels::reduce;
 use crate::kernels::square::{TILE, plus_transposed_rows};
 
 /// Where [`Stationary::backward`] adds the gradients by points, if they are wanted.
@@ -82,23 +86,62 @@ impl<T: Real> Stationary<'_, T> {
         let scale = self.in_lengthscales();
         let (weights, memory) = memory.split_at_mut(n * m);
         let (row_sums, memory) = memory.split_at_mut(n);
-        let (x, memory) = memory.split_at_mut(n * d);
-        scale.apply(self.x, x, None);
         let [by_variance, by_alpha] = self.weigh(matrix, weights, row_sums);
-        let (weights, row_sums, x) = (&*weights, &*row_sums, &*x);
+        let (weights, row_sums) = (&*weights, &*row_sums);
+        // With both places of a pair in one weight, every term of the sums was counted twice.
+        let once = if self.z.is_none() { 0.5 } else { 1.0 };
         let factors = scale.factors.as_slice();
-        let (by_distance, once) = match self.z {
+        let scaled = |points: &[T], memory: &mut [T]| {
+            scale.apply(points, memory, None);
+            memory.chunks_exact(d).any(|point| direct::is_far(reduce::sum_sq(point)))
+        };
+        let differences = self.has_few_features()
+            || scaled(self.x, &mut memory[..n * d])
+            || self.z.is_some_and(|z| scaled(z, &mut memory[n * d + m..][..m * d]));
+        let by_distance = if differences {
+            let columns = &mut memory[..m * d];
+            direct::by_feature(self.z.unwrap_or(self.x), d, columns);
+            let columns = Columns { points: columns, factors };
+            let mut total = direct::pull(self, weights, columns, gradients.x, gradients.z);
+            total.iter_mut().for_each(|total| *total *= once);
+            total
+        } else {
+            self.by_products(weights, row_sums, factors, gradients, memory)
+        };
+        NumberGradients {
+            lengthscale: by_distance
+                .iter()
+                .zip(factors)
+                .map(|(total, f)| -2.0 * (f.to_f64() * total))
+                .collect(),
+            variance: once * by_variance / self.variance.to_f64(),
+            alpha: once * by_alpha,
+        }
+    }
+
+    /// The gradients by the points, and the sums for those by the lengthscales, from products of the weights with the points
+    /// in lengthscales, which lie at the start of the memory, those of the columns after `columns` other numbers.
+    fn by_products(
+        &self,
+        weights: &[T],
+        row_sums: &[T],
+        factors: &[T],
+        gradients: PointGradients<'_, T>,
+        memory: &mut [T],
+    ) -> Vec<f64> {
+        let (n, m, d) = (self.rows(), self.columns(), self.features);
+        let (x, memory) = memory.split_at_mut(n * d);
+        let x = &*x;
+        match self.z {
             None => {
                 let pulled = &mut memory[..n * d];
                 fit(matmul([n, n, d], T::ONE, (weights, Transpose::No), (x, Transpose::No), T::ZERO, pulled));
-                // With both places of a pair in one weight, every term of the other sums was counted twice.
-                (pull(factors, x, row_sums, Some(pulled), gradients.x), 0.5)
+                pull(factors, x, row_sums, Some(pulled), gradients.x)
             }
-            Some(z) => {
+            Some(_) => {
                 let (column_sums, memory) = memory.split_at_mut(m);
-                let (scaled, pulled) = memory.split_at_mut(m * d);
-                scale.apply(z, scaled, None);
-                let z = &*scaled;
+                let (z, pulled) = memory.split_at_mut(m * d);
+                let z = &*z;
                 fit(matvec_transposed([n, m], weights, &vec![T::ONE; n], column_sums));
                 let alone = match (gradients.x.is_some(), gradients.z.is_some()) {
                     (true, true) => None,
@@ -126,17 +169,8 @@ impl<T: Real> Stationary<'_, T> {
                     add(&mut total, 1.0, &pull(factors, other.0, other.1, None, None));
                     add(&mut total, -1.0, &pull(factors, own.0, own.1, None, None));
                 }
-                (total, 1.0)
+                total
             }
-        };
-        NumberGradients {
-            lengthscale: by_distance
-                .iter()
-                .zip(factors)
-                .map(|(total, f)| -2.0 * f.to_f64() * total)
-                .collect(),
-            variance: once * by_variance / self.variance.to_f64(),
-            alpha: once * by_alpha,
         }
     }
 
@@ -292,7 +326,7 @@ impl<F: Fall, T: Real> Kernel for Weigh<'_, F, T> {
             0.0
         } else {
             let term = |j: usize| {
-                let u = T::HALF * self.squares[j] / self.alpha;
+                let u = bounded(T::HALF * self.squares[j] / self.alpha);
                 out[j] * grad[j] * (u / (T::ONE + u) - math::ln_1p::<A, T>(u))
             };
             (0..len).map(|j| term(j).to_f64()).sum()

@@ -2,7 +2,10 @@
 
 use faer::{Accum, Par};
 
-use super::{Fall, FiveHalves, Half, Profile, Rational, Scale, Squared, Stationary, ThreeHalves, with_fall};
+use super::direct::{self, Columns};
+use super::{
+    Fall, FiveHalves, Half, LANES, Profile, Rational, Scale, Squared, Stationary, ThreeHalves, with_fall,
+};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::float::Real;
 use crate::kernels::linalg::{view, view_mut};
@@ -11,6 +14,15 @@ use crate::kernels::square::{lines, mirror};
 
 /// Rows of one task.
 const ROWS: usize = 128;
+
+/// How the squared distances are found.
+#[derive(Clone, Copy)]
+enum Way<'a, T> {
+    /// By a product of the points.
+    Products(Sides<'a, T>),
+    /// From the differences in each feature.
+    Differences(Columns<'a, T>),
+}
 
 /// The points of both sides in lengthscales, and the square of each one's length.
 #[derive(Clone, Copy)]
@@ -41,22 +53,36 @@ impl<T: Real> Stationary<'_, T> {
         if self.several() { in_pool(run) } else { run() }
     }
 
-    fn write(&self, out: &mut [T], mut squares: Option<&mut [T]>, memory: &mut [T]) {
+    fn write(&self, out: &mut [T], squares: Option<&mut [T]>, memory: &mut [T]) {
         let (n, m, d) = (self.rows(), self.columns(), self.features);
         let scale: Scale<T> = self.in_lengthscales();
-        let (of_x, of_z) = memory.split_at_mut(n * (d + 1));
-        let scaled = |points: &[T], memory| -> (&[T], &[T]) {
-            let (scaled, squares) = <[T]>::split_at_mut(memory, points.len());
-            scale.apply(points, scaled, Some(squares));
-            (scaled, squares)
+        let scaled = |points: &[T], memory: &mut [T]| {
+            let (scaled, squares) = memory.split_at_mut(points.len());
+            scale.apply(points, scaled, Some(&mut *squares));
+            squares.iter().any(|&square| direct::is_far(square))
         };
-        let x = scaled(self.x, of_x);
-        let z = self.z.map_or(x, |z| scaled(z, of_z));
-        let (sides, several) = (Sides { x, z }, self.several());
+        let (of_x, of_z) = memory.split_at_mut(n * (d + 1));
+        let differences = self.has_few_features()
+            || scaled(self.x, of_x)
+            || self.z.is_some_and(|z| scaled(z, &mut of_z[..m * (d + 1)]));
+        if differences {
+            let points = &mut memory[..m * d];
+            direct::by_feature(self.z.unwrap_or(self.x), d, points);
+            let columns = Columns { points, factors: &scale.factors };
+            return self.write_rows(out, squares, Way::Differences(columns));
+        }
+        let (of_x, of_z) = memory.split_at(n * (d + 1));
+        let x = of_x.split_at(n * d);
+        let z = if self.z.is_some() { of_z[..m * (d + 1)].split_at(m * d) } else { x };
+        self.write_rows(out, squares, Way::Products(Sides { x, z }));
+    }
+
+    fn write_rows(&self, out: &mut [T], mut squares: Option<&mut [T]>, way: Way<'_, T>) {
+        let (n, m, several) = (self.rows(), self.columns(), self.several());
         if self.z.is_some() {
             let parts = (Rows::new(out, m), squares.map(|squares| Rows::new(squares, m)));
             for_each(parts, if several { ROWS } else { n }, |start, (out, squares)| {
-                self.fill(start, out.into_inner(), squares.map(Rows::into_inner), sides);
+                self.fill(start, out.into_inner(), squares.map(Rows::into_inner), way);
             });
             return;
         }
@@ -68,7 +94,7 @@ impl<T: Real> Stationary<'_, T> {
         for_each(blocks.as_mut_slice(), if several { 1 } else { n }, |_, blocks| {
             for (out, squares) in blocks {
                 let squares = squares.as_mut().map(|squares| &mut *squares.values);
-                self.fill(out.start, out.values, squares, sides);
+                self.fill(out.start, out.values, squares, way);
             }
         });
         mirror(n, out, several);
@@ -78,27 +104,38 @@ impl<T: Real> Stationary<'_, T> {
     }
 
     /// Writes some rows, from `start` on; only up to the diagonal if the points are those of the columns.
-    fn fill(&self, start: usize, out: &mut [T], mut squares: Option<&mut [T]>, sides: Sides<'_, T>) {
+    fn fill(&self, start: usize, out: &mut [T], mut squares: Option<&mut [T]>, way: Way<'_, T>) {
         let (m, d, lower) = (self.columns(), self.features, self.z.is_none());
-        let (count, (x, offsets), (z, of_z)) = (out.len() / m, sides.x, sides.z);
-        let width = if lower { start + count } else { m };
-        let left = view(&x[start * d..][..count * d], count, d);
-        let right = view(&z[..width * d], width, d).transpose();
-        let target = view_mut(out, count, m).subcols_mut(0, width);
-        T::gemm(target, Accum::Replace, left, right, -T::TWO, Par::Seq);
+        if let Way::Products(Sides { x: (x, _), z: (z, _) }) = way {
+            let count = out.len() / m;
+            let width = if lower { start + count } else { m };
+            let left = view(&x[start * d..][..count * d], count, d);
+            let right = view(&z[..width * d], width, d).transpose();
+            let target = view_mut(out, count, m).subcols_mut(0, width);
+            T::gemm(target, Accum::Replace, left, right, -T::TWO, Par::Seq);
+        }
         for (i, out) in out.chunks_exact_mut(m).enumerate() {
             let row = start + i;
             let len = if lower { row } else { m };
             let mut squares = squares.as_mut().map(|squares| &mut squares[i * m..][..m]);
-            let (offset, of_z) = (offsets[row], &of_z[..len]);
-            let (variance, alpha) = (self.variance, self.alpha);
             let fill = (&mut out[..len], squares.as_mut().map(|squares| &mut squares[..len]));
-            with_fall!(self.profile, F => dispatch(Fill::<F, T> {
-                offset, of_z, variance, alpha, out: fill.0, squares: fill.1, fall: Default::default()
-            }));
+            match way {
+                Way::Differences(columns) => {
+                    direct::fill_row(self, &self.x[row * d..][..d], columns, fill.0, fill.1);
+                }
+                Way::Products(Sides { x, z }) => {
+                    let (offset, of_z) = (x.1[row], &z.1[..len]);
+                    let (point, others) = (&x.0[row * d..][..d], &z.0[..len * d]);
+                    let (variance, alpha) = (self.variance, self.alpha);
+                    with_fall!(self.profile, F => dispatch(Fill::<F, T> {
+                        offset, of_z, point, others, variance, alpha, out: fill.0, squares: fill.1,
+                        fall: Default::default()
+                    }));
+                }
+            }
             if lower {
                 // A point is at distance 0 from itself, whatever rounding says.
-                out[row] = variance;
+                out[row] = self.variance;
                 squares.into_iter().for_each(|squares| squares[row] = T::ZERO);
             }
         }
@@ -109,6 +146,9 @@ impl<T: Real> Stationary<'_, T> {
 struct Fill<'a, F, T> {
     offset: T,
     of_z: &'a [T],
+    /// The points themselves, in lengthscales.
+    point: &'a [T],
+    others: &'a [T],
     variance: T,
     alpha: T,
     out: &'a mut [T],
@@ -121,23 +161,35 @@ impl<F: Fall, T: Real> Kernel for Fill<'_, F, T> {
     const WIDE: bool = true;
     #[inline(always)]
     fn run<A: Arch>(self) {
-        let len = self.out.len();
-        let (out, of_z) = (self.out, &self.of_z[..len]);
-        let square = |product: T, of_z: T| {
-            let square = product + self.offset + of_z;
-            // NaN stays, so that it is not taken for a distance of 0.
-            if square < T::ZERO { T::ZERO } else { square }
-        };
-        if let Some(squares) = self.squares {
-            let squares = &mut squares[..len];
-            for j in 0..len {
-                squares[j] = square(out[j], of_z[j]);
-                out[j] = self.variance * F::at::<A, T>(squares[j], self.alpha).0;
+        let Fill { offset, point, others, variance, alpha, out, squares, .. } = self;
+        let (len, d) = (out.len(), point.len());
+        let of_z = &self.of_z[..len];
+        // Of a square that is this much smaller than those that it is the difference of, rounding left too little.
+        let near = T::EPSILON * T::from_f64(1024.0);
+        for base in (0..len).step_by(LANES) {
+            let end = (base + LANES).min(len);
+            let mut any = false;
+            for j in base..end {
+                let sum = offset + of_z[j];
+                let square = out[j] + sum;
+                any |= square < near * sum;
+                // NaN stays, so that it is not taken for a distance of 0.
+                out[j] = if square < T::ZERO { T::ZERO } else { square };
             }
-        } else {
-            for j in 0..len {
-                out[j] = self.variance * F::at::<A, T>(square(out[j], of_z[j]), self.alpha).0;
+            if any {
+                for j in base..end {
+                    if out[j] < near * (offset + of_z[j]) {
+                        let pairs = point.iter().zip(&others[j * d..][..d]);
+                        out[j] = pairs.map(|(&x, &z)| (x - z) * (x - z)).sum();
+                    }
+                }
             }
+        }
+        if let Some(squares) = squares {
+            squares[..len].copy_from_slice(out);
+        }
+        for out in out {
+            *out = variance * F::at::<A, T>(*out, alpha).0;
         }
     }
 }

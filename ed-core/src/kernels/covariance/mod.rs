@@ -2,6 +2,7 @@
 //! slope in one pass over the matrix.
 
 mod backward;
+mod direct;
 mod forward;
 
 use super::dispatch::{Arch, Kernel, dispatch};
@@ -27,6 +28,14 @@ pub enum Profile {
     Matern52,
     /// `(1 + s/2α)^(-α)`: a mixture of lengthscales, wider for a smaller `α`.
     RationalQuadratic,
+}
+
+/// A squared distance that leaves room for what profiles make of it. Where it overflows, points are that far apart.
+#[inline(always)]
+fn bounded<T: Real>(s: T) -> T {
+    let most = T::MAX * T::from_f64(0.125);
+    // NaN stays.
+    if s > most { most } else { s }
 }
 
 /// A profile as a type, for loops that specialise on it.
@@ -69,7 +78,7 @@ impl Fall for Half {
 impl Fall for ThreeHalves {
     #[inline(always)]
     fn at<A: Arch, T: Real>(s: T, _: T) -> (T, T) {
-        let r = (T::from_f64(3.0) * s).sqrt();
+        let r = (T::from_f64(3.0) * bounded(s)).sqrt();
         let e = math::exp::<A, T>(-r);
         ((T::ONE + r) * e, T::from_f64(-1.5) * e)
     }
@@ -78,7 +87,7 @@ impl Fall for ThreeHalves {
 impl Fall for FiveHalves {
     #[inline(always)]
     fn at<A: Arch, T: Real>(s: T, _: T) -> (T, T) {
-        let square = T::from_f64(5.0) * s;
+        let square = T::from_f64(5.0) * bounded(s);
         let r = square.sqrt();
         let e = math::exp::<A, T>(-r);
         ((T::ONE + r + square * T::from_f64(1.0 / 3.0)) * e, T::from_f64(-5.0 / 6.0) * (T::ONE + r) * e)
@@ -89,7 +98,7 @@ impl Fall for Rational {
     const MIXES: bool = true;
     #[inline(always)]
     fn at<A: Arch, T: Real>(s: T, alpha: T) -> (T, T) {
-        let u = T::HALF * s / alpha;
+        let u = bounded(T::HALF * s / alpha);
         let k = math::exp::<A, T>(-alpha * math::ln_1p::<A, T>(u));
         (k, -T::HALF * k / (T::ONE + u))
     }
@@ -162,7 +171,9 @@ impl<T: Real> Stationary<'_, T> {
     }
 
     fn inverse_lengthscale(&self, k: usize) -> T {
-        T::ONE / self.lengthscale[if self.lengthscale.len() == 1 { 0 } else { k }]
+        let inverse = T::ONE / self.lengthscale[if self.lengthscale.len() == 1 { 0 } else { k }];
+        // Points at one place are at distance 0, however short the lengthscale is.
+        if inverse > T::MAX { T::MAX } else { inverse }
     }
 
     fn in_lengthscales(&self) -> Scale<T> {

@@ -24,7 +24,7 @@ pub struct Whitened<'a, T> {
 /// Finds `A = K_xz L⁻ᵀ` with `L Lᵀ = K_zz + jitter I`, where `K_zz` is `n × n` and symmetric, and `K_xz` `rows × n`.
 ///
 /// # Errors
-/// [`LinalgError::NotPositiveDefinite`] if there is no factor, a NaN included; [`LinalgError::Length`] if a slice does
+/// [`LinalgError::NotPositiveDefinite`] if there is no factor beyond rounding, a NaN included; [`LinalgError::Length`] if a slice does
 /// not fit. The contents of the outputs mean nothing then.
 pub fn whiten<T: Real>(
     n: usize,
@@ -109,6 +109,10 @@ impl<T: Real> Covariance<'_, T> {
             let from = (start + i) * n + start;
             row[..width].copy_from_slice(&self.k_zz[from..from + width]);
             row[i] += self.jitter;
+        }
+        // What is no larger than the rounding of the number that it is what is left of is nothing: its sign is chance.
+        for (i, least) in pivot.least().iter_mut().take(width).enumerate() {
+            *least = T::EPSILON * self.k_zz[(start + i) * (n + 1)].max(T::ZERO);
         }
         if start > 0 {
             let line = view(line, width, n).subcols(0, start);

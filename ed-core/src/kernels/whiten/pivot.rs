@@ -11,13 +11,15 @@ const STEP: usize = 16;
 /// A square block of at most [`BLOCK`] rows, and the inverse of its Cholesky factor.
 pub(super) struct Pivot<T> {
     matrix: Vec<[T; BLOCK]>,
+    /// The least that may be left on the diagonal of each column.
+    least: [T; BLOCK],
     inverse: Vec<[T; BLOCK]>,
 }
 
 impl<T: Real> Pivot<T> {
     pub(super) fn new() -> Self {
         let zeros = vec![[T::ZERO; BLOCK]; BLOCK];
-        Pivot { matrix: zeros.clone(), inverse: zeros }
+        Pivot { matrix: zeros.clone(), least: [T::ZERO; BLOCK], inverse: zeros }
     }
 
     /// The rows of the block, to be filled before [`Pivot::eliminate`]: its numbers on and above the diagonal are read.
@@ -25,20 +27,31 @@ impl<T: Real> Pivot<T> {
         self.matrix.as_flattened_mut()
     }
 
+    /// What must be left on the diagonal of each column, or more: filled with the rows.
+    pub(super) fn least(&mut self) -> &mut [T] {
+        &mut self.least
+    }
+
     /// The lower triangular inverse of the factor, with zeros above its diagonal: `BLOCK` numbers a row.
     pub(super) fn inverse(&self) -> &[T] {
         self.inverse.as_flattened()
     }
 
-    /// Inverts the factor of the first `width` rows and columns, or returns the order of the minor that is not positive.
+    /// Inverts the factor of the first `width` rows and columns, or returns the order of the minor that leaves too little.
     pub(super) fn eliminate(&mut self, width: usize) -> Result<(), usize> {
-        dispatch(Eliminate { width, matrix: &mut self.matrix, inverse: &mut self.inverse })
+        dispatch(Eliminate {
+            width,
+            matrix: &mut self.matrix,
+            least: &self.least,
+            inverse: &mut self.inverse,
+        })
     }
 }
 
 struct Eliminate<'a, T> {
     width: usize,
     matrix: &'a mut [[T; BLOCK]],
+    least: &'a [T; BLOCK],
     inverse: &'a mut [[T; BLOCK]],
 }
 
@@ -67,7 +80,7 @@ impl<T: Real> Kernel for Eliminate<'_, T> {
             let (inverse, inverse_below) = self.inverse[..width].split_at_mut(k + 1);
             let (row, inverse) = (&mut matrix[k], &mut inverse[k]);
             // A NaN compares with nothing.
-            if !(row[k] > T::ZERO && row[k].is_finite()) {
+            if !(row[k] > self.least[k] && row[k].is_finite()) {
                 return Err(k + 1);
             }
             let scale = T::ONE / row[k].sqrt();

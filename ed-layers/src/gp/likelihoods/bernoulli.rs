@@ -1,7 +1,8 @@
 //! Yes or no.
 
 use ed_core::Result;
-use ed_core::distributions::Bernoulli;
+use ed_core::bijectors::Constraint;
+use ed_core::distributions::{Bernoulli, Normal};
 use ed_core::tensor::{Float, Var};
 
 use super::{Functions, Likelihood, Quadrature, check_outputs};
@@ -43,10 +44,10 @@ impl Likelihood for BernoulliLikelihood {
         f: &Functions<E>,
         y: &Var<(usize, usize), E>,
     ) -> Result<Var<(usize,), E>> {
-        check_outputs(NAME, f, y)?;
-        // ln sigmoid(±f) = ln sigmoid(f) - (1 - y) f, for y = 1 and 0.
-        let certain = self.quadrature.expect(f, |f| f.log_sigmoid().check())?;
-        (certain + (y - 1.0) * f.loc()?).sum_last().check()
+        check_outputs(NAME, f, y, Constraint::Boolean)?;
+        // ln sigmoid(f) for y = 1 and ln sigmoid(-f) for y = 0: the logit of what was seen.
+        let seen = Normal::new(f.loc()? * (y * 2.0 - 1.0), f.scale()?)?;
+        self.quadrature.expect(&seen, |f| f.log_sigmoid().check())?.sum_last().check()
     }
 
     fn predictive<E: Float>(&self, f: &Functions<E>) -> Result<Bernoulli<(usize, usize), E>> {

@@ -1,5 +1,6 @@
 //! One of several classes.
 
+use ed_core::bijectors::Constraint;
 use ed_core::distributions::{Categorical, Distribution};
 use ed_core::tensor::{Float, Var};
 use ed_core::trace::fresh_key;
@@ -72,6 +73,7 @@ impl Likelihood for CategoricalLikelihood {
             let expected = format!("[{rows}, 1], the class of each row, for the observations");
             return Err(Error::Shape { op: NAME, expected, got: y.dims() });
         }
+        Constraint::IntegerUpTo(f.shape().1.saturating_sub(1)).check(NAME, y.value())?;
         let classes = y.reshape((rows,))?;
         self.average(f, |logits| Categorical::from_logits(logits)?.log_prob(&classes))
     }

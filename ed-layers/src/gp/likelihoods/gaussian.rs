@@ -1,5 +1,6 @@
 //! Normal noise.
 
+use ed_core::bijectors::Constraint;
 use ed_core::distributions::Normal;
 use ed_core::tensor::{Float, Var};
 use ed_core::{Result, SiteName};
@@ -84,7 +85,7 @@ impl Likelihood for GaussianLikelihood {
         f: &Functions<E>,
         y: &Var<(usize, usize), E>,
     ) -> Result<Var<(usize,), E>> {
-        check_outputs(NAME, f, y)?;
+        check_outputs(NAME, f, y, Constraint::Real)?;
         let noise = self.variance::<E>()?;
         let square = (y - f.loc()?).square() + f.scale()?.square();
         let constant = noise.ln() + std::f64::consts::TAU.ln();

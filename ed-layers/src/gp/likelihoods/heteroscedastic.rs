@@ -1,5 +1,6 @@
 //! Normal noise whose size is a function, too.
 
+use ed_core::bijectors::Constraint;
 use ed_core::distributions::{Distribution, Normal};
 use ed_core::tensor::{Float, Var};
 use ed_core::{Error, Result};
@@ -68,6 +69,7 @@ impl Likelihood for HeteroscedasticGaussian {
             let expected = format!("{}, one for each two functions, for the observations", loc.dims());
             return Err(Error::Shape { op: NAME, expected, got: y.dims() });
         }
+        Constraint::Real.check(NAME, y.value())?;
         let square = (y - loc).square() + variance;
         let precision = ((log_variance - &log_loc) * 2.0).exp();
         let constant = 0.5 * std::f64::consts::TAU.ln();

@@ -18,6 +18,7 @@ mod quadrature;
 mod student_t;
 
 use ed_core::Result;
+use ed_core::bijectors::Constraint;
 use ed_core::distributions::{Distribution, Normal};
 use ed_core::tensor::{Float, Var};
 
@@ -43,7 +44,8 @@ pub trait Likelihood: Layer {
     /// loss of a sparse process.
     ///
     /// # Errors
-    /// [`Error::Shape`](ed_core::Error::Shape) if the functions do not fit the observations, or the error of reading a
+    /// [`Error::Shape`](ed_core::Error::Shape) if the functions do not fit the observations,
+    /// [`Error::Value`](ed_core::Error::Value) for what cannot be observed, with its place, or the error of reading a
     /// parameter.
     fn expected_log_prob<E: Float>(
         &self,
@@ -59,10 +61,15 @@ pub trait Likelihood: Layer {
     fn predictive<E: Float>(&self, f: &Functions<E>) -> Result<Self::Predictive<E>>;
 }
 
-/// Checks that there are as many functions as outputs.
-fn check_outputs<E: Float>(of: &'static str, f: &Functions<E>, y: &Var<(usize, usize), E>) -> Result<()> {
+/// Checks that there are as many functions as outputs, and that the outputs lie where observations can.
+fn check_outputs<E: Float>(
+    of: &'static str,
+    f: &Functions<E>,
+    y: &Var<(usize, usize), E>,
+    support: Constraint<E>,
+) -> Result<()> {
     if f.shape() == *y.shape() {
-        return Ok(());
+        return support.check(of, y.value());
     }
     let (rows, outputs) = f.shape();
     let expected = format!("[{rows}, {outputs}], the functions', for the observations");

@@ -1,6 +1,7 @@
 //! Counts.
 
 use ed_core::Result;
+use ed_core::bijectors::Constraint;
 use ed_core::distributions::NegativeBinomial;
 use ed_core::tensor::{Float, Var};
 
@@ -37,7 +38,7 @@ impl Likelihood for PoissonLikelihood {
         f: &Functions<E>,
         y: &Var<(usize, usize), E>,
     ) -> Result<Var<(usize,), E>> {
-        check_outputs(NAME, f, y)?;
+        check_outputs(NAME, f, y, Constraint::NonNegativeInteger)?;
         (y * f.loc()? - rate(f)? - (y + 1.0).ln_gamma()).sum_last().check()
     }
 

@@ -1,5 +1,6 @@
 //! Noise with outliers.
 
+use ed_core::bijectors::Constraint;
 use ed_core::distributions::{Distribution, Normal, StudentT};
 use ed_core::tensor::{Float, Var};
 use ed_core::{Error, Result, SiteName};
@@ -73,7 +74,7 @@ impl Likelihood for StudentTLikelihood {
         f: &Functions<E>,
         y: &Var<(usize, usize), E>,
     ) -> Result<Var<(usize,), E>> {
-        check_outputs(NAME, f, y)?;
+        check_outputs(NAME, f, y, Constraint::Real)?;
         let scale = self.read::<E>()?;
         let log_prob = |f: &Var<(usize, usize), E>| StudentT::new(self.df, f, &scale)?.log_prob(y);
         self.quadrature.expect(f, log_prob)?.sum_last().check()
