@@ -99,6 +99,11 @@ struct MeanRow<'a, M> {
 
 const NOISE: f64 = 0.25;
 
+/// The standard deviation that a belief makes of its parameter.
+fn scale(raw: f64) -> f64 {
+    raw.exp().ln_1p() + 1e-7
+}
+
 /// Parameters of the means and, for the sparse process, of the inducing points; fixed numbers of the kernel.
 fn params<E: ed::tensor::Float>(z: &Rows, loc: &[f64], raw: &[f64]) -> Result<Params> {
     let mut params = Params::new();
@@ -112,7 +117,7 @@ fn params<E: ed::tensor::Float>(z: &Rows, loc: &[f64], raw: &[f64]) -> Result<Pa
     params.insert("sparse_gaussian_process/inducing_outputs/raw_scale", columns(raw))?;
     let m = z.len();
     let mut factors = vec![E::ZERO; m * m];
-    (0..m).for_each(|i| factors[i * (m + 1)] = E::from_f64(raw[i].exp().ln_1p().ln()));
+    (0..m).for_each(|i| factors[i * (m + 1)] = E::from_f64(scale(raw[i]).ln()));
     let factors = Var::from_vec(factors, (1usize, m, m))?;
     params.insert("sparse_gaussian_process/inducing_outputs/raw_factors", factors)?;
     Ok(params)
@@ -134,7 +139,7 @@ fn laws<E: ed::tensor::Float, K: Kernel, M: Mean>(
     let (x, at, z) = (wave(7, 2, 0.3), wave(4, 2, 1.9), wave(3, 2, 4.0));
     let y: Vec<f64> = x.iter().map(|row| row[0].sin() + 0.5 * row[1]).collect();
     let (loc, raw) = ([0.5, -0.25, 1.0], [-1.0, 0.5, 0.0]);
-    let scales: Vec<f64> = raw.iter().map(|raw: &f64| raw.exp().ln_1p()).collect();
+    let scales: Vec<f64> = raw.iter().map(|&raw| scale(raw)).collect();
     let what = |of: &str| format!("{of} of {} under {:?}", k.name, mean.mean);
 
     // The formulas, by dense algebra.
@@ -177,7 +182,8 @@ fn laws<E: ed::tensor::Float, K: Kernel, M: Mean>(
             let posterior = gp.posterior(&x, &y);
             for _ in 0..2 {
                 let f = posterior.at(&new)?;
-                assert_eq!(f.jitter(), 0.0, "{}", what("jitter"));
+                // A plane has no more than three weights, and four of its values a covariance without a factor.
+                assert!(f.jitter() < 1e3 * E::EPSILON.to_f64(), "{}: {}", what("jitter"), f.jitter());
                 near(&f.mean()?.to_vec()?, &exact_means, &what("mean"));
                 near(&f.variance()?.to_vec()?, &exact_variances, &what("variance"));
             }
@@ -186,31 +192,26 @@ fn laws<E: ed::tensor::Float, K: Kernel, M: Mean>(
                 near(&f.mean()?.to_vec()?, &exact_means[i..=i], &what("mean of one row"));
                 near(&f.variance()?.to_vec()?, &exact_variances[i..=i], &what("variance of one row"));
             }
-            for covariance in [InducingCovariance::Diagonal, InducingCovariance::Full] {
-                let layer = SparseGaussianProcess::new(1, 3)
-                    .kernel(k.kernel.clone())
-                    .mean(mean.mean.clone())
-                    .covariance(covariance);
-                let run = |x: &Points<E>| seed(0, || layer.forward(x));
-                let at_mean = |x: &Points<E>| {
-                    let program = || layer.forward(x);
-                    seed(0, || ed::handlers::mean(program).run())
-                };
-                for f in [run(&new)?, run(&new)?, at_mean(&new)?] {
-                    near(&f.distribution().mean()?.to_vec()?, &sparse_means, &what("sparse mean"));
-                    near(
-                        &f.distribution().variance()?.to_vec()?,
-                        &sparse_variances,
-                        &what("sparse variance"),
-                    );
-                }
-                for (i, row) in at.iter().enumerate() {
-                    let f = run(&points(&vec![row.clone()]))?;
-                    near(&f.distribution().mean()?.to_vec()?, &sparse_means[i..=i], &what("sparse mean"));
-                }
-            }
             Ok(())
         })?;
+        for covariance in [InducingCovariance::Diagonal, InducingCovariance::Full] {
+            let layer = SparseGaussianProcess::new(1, 3)
+                .kernel(k.kernel.clone())
+                .mean(mean.mean.clone())
+                .covariance(covariance);
+            let run = |x: &Points<E>| with_params(&params, || seed(0, || layer.forward(x)));
+            let new = points::<E>(&at);
+            let program = || layer.forward(&new);
+            let at_mean = with_params(&params, || seed(0, || ed::handlers::mean(program).run()))?;
+            for f in [run(&new)?, run(&new)?, at_mean] {
+                near(&f.distribution().mean()?.to_vec()?, &sparse_means, &what("sparse mean"));
+                near(&f.distribution().variance()?.to_vec()?, &sparse_variances, &what("sparse variance"));
+            }
+            for (i, row) in at.iter().enumerate() {
+                let f = run(&points(&vec![row.clone()]))?;
+                near(&f.distribution().mean()?.to_vec()?, &sparse_means[i..=i], &what("sparse mean"));
+            }
+        }
     }
     Ok(())
 }

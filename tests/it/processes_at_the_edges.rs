@@ -273,10 +273,10 @@ fn rough_functions_of_points_that_all_but_coincide_are_finite_with_their_gradien
         for (name, gradient) in gradients.iter() {
             assert!(gradient.to_vec()?.iter().all(|g| g.is_finite()), "{name}");
         }
-        let tape = ed::tensor::Tape::new();
+        let tape = ed::tensor::Tape::<E>::of();
         let at = tape.watch(&x);
         let mean = with_params(&params, || gp.posterior(&x, &y).at(&at)?.mean())?;
-        let gradient = mean.sum().backward()?.of(&at)?.to_vec()?;
+        let gradient = mean.sum().backward()?.get(&at)?.to_vec()?;
         assert!(gradient.iter().all(|g| g.is_finite()), "{gradient:?}");
         Ok(())
     }

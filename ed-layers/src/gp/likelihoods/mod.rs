@@ -13,6 +13,7 @@ mod bernoulli;
 mod categorical;
 mod gaussian;
 mod heteroscedastic;
+mod logistic;
 mod poisson;
 mod quadrature;
 mod student_t;
