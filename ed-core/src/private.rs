@@ -1,12 +1,40 @@
 //! What the code that `#[model]` writes calls. Not for use by hand.
 
 use crate::distributions::Distribution;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handlers::{self, Plate};
 use crate::random_variable::RandomVariable;
 use crate::tensor::{Operand, Var};
 use crate::trace;
 pub use crate::trace::SiteName;
+
+/// What stands before a `?` among the arguments of a word: an error there belongs to the word's site.
+pub struct Located<R>(pub R);
+
+impl<T> Located<Result<T, Error>> {
+    /// The same with the site's name in the error.
+    ///
+    /// # Errors
+    /// The one that is there.
+    pub fn __ed_at_site(self, name: impl FnOnce() -> SiteName) -> Result<T, Error> {
+        self.0.map_err(|error| error.at_site(trace::full_name(&name())))
+    }
+}
+
+/// The other types that have a `?`, which stay as they are.
+pub trait Unlocated {
+    /// The type.
+    type Inner;
+    /// The same.
+    fn __ed_at_site(self, name: impl FnOnce() -> SiteName) -> Self::Inner;
+}
+
+impl<R> Unlocated for Located<R> {
+    type Inner = R;
+    fn __ed_at_site(self, _: impl FnOnce() -> SiteName) -> R {
+        self.0
+    }
+}
 
 /// A named random variable.
 ///

@@ -216,3 +216,26 @@ fn tracers_are_of_one_thread() -> Result<()> {
     assert_eq!(trace.names().count(), 2);
     Ok(())
 }
+
+#[model]
+fn four_normals(scale: f64) -> Result<Var<(), f64>> {
+    let a = sample(Normal::new(0.0, 1.0)?);
+    let b = sample(Normal::new(&a, 1.0)?);
+    let c = sample(Normal::new(&b, scale)?.expand(())?);
+    let d = sample(Normal::new(&c, 1.0)?);
+    Ok(d.into_var())
+}
+
+#[model]
+fn in_a_part(scale: f64) -> Result<Var<(), f64>> {
+    let part = nested(four_normals(scale));
+    Ok(part)
+}
+
+#[test]
+fn the_error_of_a_parameter_names_the_random_variable_that_it_belongs_to() {
+    let said = message(seed(0, || four_normals(-0.21)));
+    assert_eq!(said, "at the site `c`: Normal: `scale` must be finite and positive, got -0.21");
+    let said = message(seed(0, || in_a_part(-0.21)));
+    assert_eq!(said, "at the site `part/c`: Normal: `scale` must be finite and positive, got -0.21");
+}

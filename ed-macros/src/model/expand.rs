@@ -20,6 +20,9 @@ pub fn model(input: Input, sites: &[Site]) -> TokenStream {
     let mut function = input.function;
     let names = names(&function, sites);
     Namer { indices: Vec::new() }.visit_block_mut(&mut function.block);
+    // Errors of other types than `ed`'s pass by a trait.
+    let fallback = paths::private("Unlocated", Span::mixed_site());
+    function.block.stmts.insert(0, parse_quote!(#[allow(unused_imports)] use #fallback as _;));
     quote!(#function #names)
 }
 
@@ -128,7 +131,11 @@ impl Namer {
         let args = binding.call.args.iter();
         let args = match binding.call.word.kind() {
             Kind::Scope => quote_spanned!(span=> || #(#args)*),
-            Kind::Site | Kind::Plate => quote!(#(#args),*),
+            Kind::Plate => quote!(#(#args),*),
+            Kind::Site => {
+                let args = args.map(|arg| located(arg.clone(), &name));
+                quote!(#(#args),*)
+            }
         };
         let question = binding.question.map_or_else(|| quote_spanned!(span=> ?), ToTokens::to_token_stream);
         quote_spanned!(span=> #function(#name, #args)#question)
@@ -164,6 +171,23 @@ impl Namer {
         *attrs = inner;
         Counter { variable, attrs: outer }
     }
+}
+
+/// An argument whose errors name the site: each `?` on the way to its value, as in `Normal::new(a, b)?.expand(n)?`.
+fn located(mut arg: Expr, name: &TokenStream) -> Expr {
+    match &mut arg {
+        Expr::Try(tried) => {
+            let span = paths::generated(tried.question_token.span());
+            let wrapper = paths::private("Located", span);
+            let inner = located((*tried.expr).clone(), name);
+            *tried.expr = Expr::Verbatim(quote_spanned!(span=> #wrapper(#inner).__ed_at_site(|| #name)));
+        }
+        Expr::MethodCall(call) => *call.receiver = located((*call.receiver).clone(), name),
+        Expr::Reference(reference) => *reference.expr = located((*reference.expr).clone(), name),
+        Expr::Paren(paren) => *paren.expr = located((*paren.expr).clone(), name),
+        _ => {}
+    }
+    arg
 }
 
 /// A statement that uses the variable which `local` names and does nothing.

@@ -88,6 +88,43 @@ fn an_error_of_a_site_leaves_the_model() {
 }
 
 #[test]
+fn an_error_among_the_arguments_names_the_site() {
+    fn parameter(x: f64) -> Result<f64> {
+        if x > 0.0 { Ok(x) } else { Err("not positive".to_owned()) }
+    }
+    #[model]
+    fn plain(x: f64) -> Result<f64> {
+        let first = sample(parameter(1.0)?);
+        let second = sample(parameter(x)?.sqrt());
+        let third = observe(parameter(2.0)?, &parameter(x - 1.0)?);
+        Ok(first + second + third)
+    }
+    assert_eq!(names_of(|| plain(-1.0)).0, Err("at second: not positive".to_owned()));
+    assert_eq!(names_of(|| plain(0.5)).0, Err("at third: not positive".to_owned()));
+    #[model]
+    fn looped(x: &[f64]) -> Result<()> {
+        for x in x {
+            let z = sample(parameter(*x)?);
+        }
+        Ok(())
+    }
+    assert_eq!(names_of(|| looped(&[1.0, 0.0])).0, Err("at z[1]: not positive".to_owned()));
+    // An error of another type is converted as it was.
+    struct Other;
+    impl From<Other> for String {
+        fn from(_: Other) -> String {
+            "another error".to_owned()
+        }
+    }
+    #[model]
+    fn converted() -> Result<f64> {
+        let other = sample(Err::<f64, Other>(Other)?);
+        Ok(other)
+    }
+    assert_eq!(names_of(converted).0, Err("another error".to_owned()));
+}
+
+#[test]
 fn loops_index_the_sites_in_them() {
     #[model]
     fn loops(n: usize) -> Result<f64> {

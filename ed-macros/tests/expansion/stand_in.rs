@@ -43,6 +43,27 @@ pub mod __private {
     use super::Result;
     use std::cell::RefCell;
 
+    /// An error among the arguments of a word gets the name in front.
+    pub struct Located<R>(pub R);
+
+    impl<T> Located<Result<T>> {
+        pub fn __ed_at_site(self, name: impl FnOnce() -> SiteName) -> Result<T> {
+            self.0.map_err(|error| format!("at {}: {error}", name().0))
+        }
+    }
+
+    pub trait Unlocated {
+        type Inner;
+        fn __ed_at_site(self, name: impl FnOnce() -> SiteName) -> Self::Inner;
+    }
+
+    impl<R> Unlocated for Located<R> {
+        type Inner = R;
+        fn __ed_at_site(self, _: impl FnOnce() -> SiteName) -> R {
+            self.0
+        }
+    }
+
     pub struct SiteName(String);
 
     impl SiteName {
