@@ -89,6 +89,13 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// A program whose gradient is asked for reads a number that depends on what it is differentiated by.
+    GradientLost {
+        /// Where: file, line and column.
+        place: String,
+    },
+    /// The gradient of a program that reads no parameter was asked for.
+    NoParameter,
     /// A name that the model does not have.
     NoSuchSite {
         /// The name.
@@ -115,6 +122,15 @@ pub enum Error {
     Unseeded {
         /// Its name.
         name: String,
+    },
+    /// A subsampled plate has to draw its rows and no key is in force.
+    UnseededPlate {
+        /// Its name.
+        name: String,
+        /// Number of rows to draw.
+        batch: usize,
+        /// Number of rows in all.
+        size: usize,
     },
     /// The sites of a model and of its guide differ.
     Guide {
@@ -188,6 +204,7 @@ impl Error {
             | Error::DuplicateSite { .. }
             | Error::Unconditioned { .. }
             | Error::NoSuchSite { .. }
+            | Error::UnseededPlate { .. }
             | Error::Unseeded { .. }) => named,
             other => Error::Site { name: name.to_string(), source: Box::new(other) },
         }
@@ -241,6 +258,16 @@ impl fmt::Display for Error {
             Error::NotWatched { what } => {
                 write!(f, "{what} is on no gradient tape: pass its inputs through `tape.watch(&x)` first")
             }
+            Error::GradientLost { place } => write!(
+                f,
+                "{place}: a number is read that depends on a parameter, and what is made of a number has no gradient; \
+                 compute with the tensor itself (`Normal::new(&x, 1.0)` takes one), or read `x.detach()` if no gradient \
+                 is meant to flow"
+            ),
+            Error::NoParameter => f.write_str(
+                "the loss depends on no parameter, so there is nothing to train: make one with \
+                 `param_as(\"name\", || …)` in the model, the guide or the program",
+            ),
             Error::NoSuchSite { name, known } => {
                 write!(f, "the model has no site `{name}`; its sites are: {}", listed(known))
             }
@@ -260,6 +287,12 @@ impl fmt::Display for Error {
             Error::Unseeded { name } => write!(
                 f,
                 "the site `{name}` has to be drawn and no key is in force: run the model under `seed(0, || …)`"
+            ),
+            Error::UnseededPlate { name, batch, size } => write!(
+                f,
+                "the plate `{name}` draws {batch} of its {size} rows and no key is in force: run the model under \
+                 `seed(0, || …)`; under a sampler such as `Nuts`, which needs the same log-density at every step, write \
+                 `plate` for `subsampled_plate`, or train a guide with `Svi`"
             ),
             Error::Guide { missing, extra } => write!(
                 f,

@@ -31,10 +31,32 @@ fn a_condition_leaves_the_distribution_and_marks_the_site_observed() -> Result<(
 }
 
 #[test]
-fn of_two_conditions_on_one_name_the_outer_one_holds() -> Result<()> {
+fn a_site_has_one_datum_and_a_second_is_refused() -> Result<()> {
     let inner = condition(sum, values![sum::x = scalar(1.0)]);
-    let (_, trace) = seed(0, || tape(&condition(inner, values![sum::x = scalar(2.0)])))?;
-    assert_eq!(value(&trace, "x")?, 2.0);
+    let said = message(seed(0, || tape(&condition(&inner, values![sum::x = scalar(2.0)]))));
+    assert!(said.contains("the site `x` is observed already"), "{said}");
+    let observes = || observe_as("y", Normal::<(), f64>::new(0.0, 1.0)?, &scalar(1.0));
+    let said = message(condition(observes, values!["y" => scalar(2.0)]).run());
+    assert!(said.contains("the site `y` is observed already"), "{said}");
+    // Intervening is meant to replace a value, and what was forced is no datum.
+    let forced = intervene(&inner, values![sum::x = scalar(3.0)]);
+    assert_eq!(value(&seed(0, || tape(&forced))?.1, "x")?, 3.0);
+    let said = message(seed(0, || condition(&forced, values![sum::x = scalar(2.0)]).run()));
+    assert!(said.contains("the site `x` has a value that was forced"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn handlers_take_a_model_and_a_reference_to_one() -> Result<()> {
+    let observed = condition(sum, values![sum::x = scalar(1.0)]);
+    let centred = mean(&observed);
+    assert_eq!(centred.run()?.item()?, 2.0);
+    assert_eq!(
+        mean(&centred).run()?.item()?,
+        substitute(&observed, values![sum::y = scalar(1.0)]).run()?.item()?
+    );
+    let guide = MeanField::of(&observed)?;
+    assert!(seed(0, || condition(&guide, values!["y" => scalar(0.5)]).run())?.get("y").is_some());
     Ok(())
 }
 
@@ -125,8 +147,7 @@ fn masks_meet_and_a_mask_of_another_shape_names_the_site() -> Result<()> {
     let model = || observe_as("x", Normal::standard((2usize,))?, &data);
     let both = mask(mask(model, Var::from([1.0f64, 0.0])), Var::from([0.0f64, 1.0]));
     assert_eq!(tape(&both)?.1.log_prob()?.item()?, 0.0);
-    let misfit = tape(&mask(model, Var::from([1.0f64, 0.0, 1.0])))?.1.log_prob().map(|_| ());
-    let said = message(misfit);
+    let said = message(tape(&mask(model, Var::from([1.0f64, 0.0, 1.0]))));
     assert!(said.starts_with("at the site `x`: "), "{said}");
     Ok(())
 }

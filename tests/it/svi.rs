@@ -378,7 +378,7 @@ fn errors_name_the_site_and_the_step() -> Result<()> {
     let guide = MeanField::of(&model)?;
     assert!(Svi::new(&model, guide).samples(0).step(0).unwrap_err().to_string().contains("`samples`"));
     let fixed = || sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?);
-    assert!(matches!(Svi::new(&model, fixed).step(0), Err(Error::NotWatched { .. })));
+    assert!(matches!(Svi::new(&model, fixed).step(0), Err(Error::NoParameter)));
     Ok(())
 }
 

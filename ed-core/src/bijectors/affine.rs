@@ -46,17 +46,17 @@ impl<E: Float> Bijector<E> for Affine<E> {
 
     fn forward_and_log_det(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let y = fused::each::<Forward, E, 2>(NAME, x, [&self.loc, &self.scale])?;
-        Ok((y, fused::each::<LogDet, E, 1>(NAME, &x.detach(), [&self.scale])?))
+        Ok((y, fused::each::<LogDet, E, 1>(NAME, &x.off_tape(), [&self.scale])?))
     }
 
     fn inverse_and_log_det(&self, y: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let x = fused::each::<Inverse, E, 2>(NAME, y, [&self.loc, &self.scale])?;
-        let log_det = fused::each::<LogDet, E, 1>(NAME, &y.detach(), [&self.scale])?;
+        let log_det = fused::each::<LogDet, E, 1>(NAME, &y.off_tape(), [&self.scale])?;
         Ok((x, ew::scale(&log_det, -1.0)))
     }
 
     fn forward_and_log_det_sum(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let y = fused::each::<Forward, E, 2>(NAME, x, [&self.loc, &self.scale])?;
-        Ok((y, fused::sum::<LogDet, E, 1>(NAME, &x.detach(), [&self.scale])?))
+        Ok((y, fused::sum::<LogDet, E, 1>(NAME, &x.off_tape(), [&self.scale])?))
     }
 }

@@ -8,7 +8,9 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::ops::elementwise::repeats;
-use crate::tensor::{Float, Value};
+use crate::ops::layout;
+use crate::tensor::tape::Node;
+use crate::tensor::{Dims, Float, Value};
 
 /// A set of tensors: the support of a distribution or the domain of a parameter.
 #[derive(Clone, Debug)]
@@ -178,7 +180,35 @@ impl<E: Float> Constraint<E> {
                     })
                 })
             }
-            Constraint::Image(map, domain) => domain.check(of, &map.inverse(&value.detach())?),
+            Constraint::Image(map, domain) => domain.check(of, &map.inverse(&value.off_tape())?),
+        }
+    }
+
+    /// Whether the set depends on a random variable, so that a value may be in it in one run and not in another.
+    pub(crate) fn is_random(&self, value: &Value<E>) -> bool {
+        match self {
+            Constraint::Interval(low, high) => low.node().varies() || high.node().varies(),
+            Constraint::GreaterThan(bound) | Constraint::LessThan(bound) | Constraint::Exactly(bound) => {
+                bound.node().varies()
+            }
+            Constraint::Image(map, domain) => {
+                let fixed = value.clone().with_node(Node::NONE);
+                map.inverse(&fixed)
+                    .map_or(true, |inverse| inverse.node().varies() || domain.is_random(&inverse))
+            }
+            _ => false,
+        }
+    }
+
+    /// Some value of the set, of the given sizes: what stands in for one that is missing.
+    ///
+    /// # Errors
+    /// Those of the map onto the set.
+    pub(crate) fn any_member(&self, dims: Dims) -> Result<Value<E>> {
+        match (biject_to(self), self) {
+            (Some(map), _) => map.forward(&Value::full(E::ZERO, map.inverse_dims(dims))),
+            (None, Constraint::Exactly(only)) => layout::broadcast_to(only, dims),
+            (None, _) => Ok(Value::full(E::ZERO, dims)),
         }
     }
 }

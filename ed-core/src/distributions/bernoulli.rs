@@ -91,7 +91,7 @@ impl<S: Shape, E: Float> Distribution for Bernoulli<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let probs = ew::sigmoid(&self.logits);
-        let probs = probs.as_slice()?;
+        let probs = probs.consult()?;
         Ok(draw(self.shape, |out| sampling::fill_bernoulli(key, probs.into(), out)))
     }
 

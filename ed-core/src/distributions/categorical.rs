@@ -109,7 +109,7 @@ impl<S: Shape, E: Float> Distribution for Categorical<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<Self::Shape, E>> {
         // The draw does not follow the logits when a tape is replayed, so the tape must know.
-        let logits = self.logits.as_slice()?;
+        let logits = self.logits.consult()?;
         let shape = self.shape();
         let mut classes = vec![0usize; Dims::of(&shape).num_elements()];
         if !fill_categorical(key, logits, self.num_classes(), &mut classes) {

@@ -62,7 +62,7 @@ impl<S: Shape, E: Float> Distribution for Deterministic<S, E> {
 
     fn log_prob(&self, value: &Var<S, E>) -> Result<Var<S, E>> {
         self.check_shape(value)?;
-        let pairs = value.as_slice()?.iter().zip(self.loc.as_slice()?);
+        let pairs = value.consult()?.iter().zip(self.loc.consult()?);
         let terms = pairs.map(|(x, loc)| if x == loc { E::ZERO } else { E::NEG_INFINITY });
         Var::from_vec(terms.collect(), self.shape())
     }

@@ -77,7 +77,7 @@ impl Grid {
                 E::from_f64(if is_level { end } else { 0.0 })
             };
             // A level decides about its bin, so the tape must know that it was read.
-            Var::from_vec(levels.as_slice()?.iter().map(end).collect(), *levels.shape())
+            Var::from_vec(levels.consult()?.iter().map(end).collect(), *levels.shape())
         };
         Ok((end(-0.5, 0.0, f64::NEG_INFINITY)?, end(0.5, self.last(), f64::INFINITY)?))
     }
@@ -118,7 +118,7 @@ impl<D: HasCdf> Discretizable for D {
 
 /// The levels in whose bins numbers lie.
 fn quantized<S: Shape, E: Float>(x: &Var<S, E>, grid: &Grid) -> Result<Var<S, E>> {
-    let levels = x.as_slice()?.iter().map(|x| E::from_f64(grid.level(x.to_f64()))).collect();
+    let levels = x.consult()?.iter().map(|x| E::from_f64(grid.level(x.to_f64()))).collect();
     Var::from_vec(levels, *x.shape())
 }
 

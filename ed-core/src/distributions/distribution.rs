@@ -88,6 +88,10 @@ pub trait Distribution: Clone + Debug + Send + Sync + 'static {
     /// Whether the gradient of a draw by the parameters is known (`∂x/∂θ` for `x = g(θ, ε)`).
     const PATHWISE: bool = false;
 
+    /// Whether the density integrates to one (up to a constant), so that it can be drawn from; an improper prior's does
+    /// not.
+    const PROPER: bool = true;
+
     /// Shape of a draw: `[batch…, event…]`.
     fn shape(&self) -> Self::Shape;
 

@@ -8,6 +8,7 @@ use super::distribution::Distribution;
 use crate::bijectors::{Bijector, Constraint};
 use crate::error::{Error, Result};
 use crate::kernels::rng::Key;
+use crate::tensor::tape::drawing;
 use crate::tensor::{AnyVar, Dims, Float, Value};
 
 /// [`Distribution`] without its types. Implemented for every distribution; not for implementing by hand.
@@ -66,6 +67,26 @@ pub trait AnyDistribution: Debug + Send + Sync {
     /// # Errors
     /// [`Error::Precision`], [`Error::Shape`] or [`Error::Value`].
     fn check(&self, value: &AnyVar) -> Result<()>;
+    /// Checks precision, shape and support of a datum. One outside of a support that depends on a random variable passes:
+    /// its log-density is minus infinity in this run. NaN and infinity never do.
+    ///
+    /// # Errors
+    /// As [`AnyDistribution::check`].
+    fn check_datum(&self, value: &AnyVar) -> Result<()> {
+        self.check(value)
+    }
+    /// Some value in the support: what stands in for one that is missing.
+    ///
+    /// # Errors
+    /// [`Error::Undefined`] where none is known.
+    fn any_member(&self) -> Result<AnyVar> {
+        let (what, instead) = ("known member of its support", "give a value for what the mask leaves out");
+        Err(Error::Undefined { of: self.name(), what, instead })
+    }
+    /// Whether draws exist: not of an improper prior.
+    fn is_proper(&self) -> bool {
+        true
+    }
     /// Sizes of the unconstrained values that stand for a draw.
     ///
     /// # Errors
@@ -120,7 +141,8 @@ impl<D: Distribution> AnyDistribution for D {
     }
 
     fn sample(&self, key: Key) -> Result<AnyVar> {
-        Ok(Distribution::sample(self, key)?.into())
+        let draw = || Distribution::sample(self, key);
+        Ok(if D::PATHWISE { draw() } else { drawing(draw) }?.into())
     }
 
     fn log_prob(&self, value: &AnyVar) -> Result<AnyVar> {
@@ -162,6 +184,25 @@ impl<D: Distribution> AnyDistribution for D {
     fn check(&self, value: &AnyVar) -> Result<()> {
         self.check_form(value)?;
         self.support().check(D::NAME, value.as_value()?)
+    }
+
+    fn check_datum(&self, value: &AnyVar) -> Result<()> {
+        let Err(outside) = self.check(value) else { return Ok(()) };
+        let numbers = value.as_value::<D::Elem>()?;
+        match outside {
+            Error::Value { .. } if self.support().is_random(numbers) => {
+                Constraint::Real.check(D::NAME, numbers)
+            }
+            outside => Err(outside),
+        }
+    }
+
+    fn any_member(&self) -> Result<AnyVar> {
+        Ok(Float::into_any(self.support().any_member(AnyDistribution::dims(self))?))
+    }
+
+    fn is_proper(&self) -> bool {
+        D::PROPER
     }
 
     fn unconstrained_dims(&self) -> Result<Dims> {

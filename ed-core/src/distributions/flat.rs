@@ -1,9 +1,7 @@
 //! The improper flat prior.
 
-use super::param::normal_noise;
 use super::univariate::*;
 use crate::bijectors::biject_to;
-use crate::tensor::Dims;
 
 /// The improper prior that is flat on a constraint: what "no prior" means for one parametrisation.
 ///
@@ -12,6 +10,9 @@ use crate::tensor::Dims;
 ///
 /// # Shapes
 /// batch: scalar; event: the whole shape. `log_prob`: `[E…] → []`.
+///
+/// Nothing can be drawn from it: a model that has it can be conditioned on data and sampled from, and has no prior
+/// predictive draws.
 ///
 /// # Examples
 /// ```
@@ -54,6 +55,7 @@ impl<S: Shape, E: Float> Distribution for Flat<S, E> {
     type Batch = ();
     type Shape = S;
     const NAME: &'static str = "Flat";
+    const PROPER: bool = false;
 
     fn shape(&self) -> S {
         self.shape
@@ -65,14 +67,10 @@ impl<S: Shape, E: Float> Distribution for Flat<S, E> {
         self.constraint.clone()
     }
 
-    /// The image of standard normal numbers: a place to start from, since nothing can be drawn from a flat prior.
-    fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let Some(bijector) = biject_to(&self.constraint) else {
-            return Err(super::distribution::undefined::<Self>("draws", "use a proper prior"));
-        };
-        let dims = bijector.inverse_dims(Dims::of(&self.shape));
-        let noise = normal_noise((dims.num_elements(),), key);
-        Var::from_value(bijector.forward(&noise.value().with_dims(dims))?)
+    fn sample(&self, _: Key) -> Result<Var<S, E>> {
+        let instead =
+            "it is an improper prior; draw from the posterior, give a value, or use a prior that is proper";
+        Err(super::distribution::undefined::<Self>("draws", instead))
     }
 
     fn log_prob(&self, value: &Var<S, E>) -> Result<Var<(), E>> {

@@ -82,7 +82,7 @@ impl<S: Shape, E: Float> Distribution for Geometric<S, E> {
     /// `⌊w / softplus(ℓ)⌋` for a standard exponential number `w`, since `-ln(1 - p) = softplus(ℓ)`.
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let rate = ew::softplus(&self.logits);
-        let rate = rate.as_slice()?;
+        let rate = rate.consult()?;
         Ok(draw(self.shape, |out| {
             sampling::fill_exponential(key, rate.into(), out);
             out.iter_mut().for_each(|out| *out = out.floor());

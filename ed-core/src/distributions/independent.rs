@@ -67,6 +67,7 @@ impl<D: Distribution, B: Shape> Distribution for Independent<D, B> {
     const NAME: &'static str = D::NAME;
     const DISCRETE: bool = D::DISCRETE;
     const PATHWISE: bool = D::PATHWISE;
+    const PROPER: bool = D::PROPER;
 
     fn shape(&self) -> D::Shape {
         self.inner.shape()

@@ -60,7 +60,7 @@ impl<S: Shape, E: Float> InverseGamma<S, E> {
     /// Infinity to add to a moment where the concentration is not above `order`, and 0 elsewhere.
     fn infinite_up_to(&self, order: f64) -> Result<Var<S, E>> {
         let flaw = |x: &E| if x.to_f64() > order { E::ZERO } else { E::INFINITY };
-        let flaws = self.concentration.as_slice()?.iter().map(flaw).collect();
+        let flaws = self.concentration.consult()?.iter().map(flaw).collect();
         filled(&Value::from_vec(flaws, *self.concentration.dims())?, &self.shape)
     }
 }

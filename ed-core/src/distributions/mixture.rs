@@ -117,6 +117,7 @@ impl<D: Distribution, S: Shape> Distribution for Mixture<D, S> {
     type Shape = S;
     const NAME: &'static str = "Mixture";
     const DISCRETE: bool = D::DISCRETE;
+    const PROPER: bool = D::PROPER;
 
     fn shape(&self) -> S {
         self.shape
@@ -148,7 +149,7 @@ impl<D: Distribution, S: Shape> Distribution for Mixture<D, S> {
         let [choice, draw] = key.split_array();
         let each = self.components.sample(draw)?;
         // The draw does not follow the parameters when a tape is replayed, so the tape must know.
-        let (each, logits) = (each.as_slice()?, self.logits.as_slice()?);
+        let (each, logits) = (each.consult()?, self.logits.consult()?);
         let components = self.logits.dims().last().copied().unwrap_or(1);
         let rows = Dims::of(&self.batch_shape()).num_elements();
         let mut chosen = vec![0; rows];

@@ -199,7 +199,7 @@ impl<S: Shape, E: Float> MixtureLogistic<S, E> {
     /// levels.
     fn draw(&self, key: Key, grid: Option<&Grid>) -> Result<Var<S, E>> {
         // The draw does not follow the parameters when a tape is replayed, so the tape must know.
-        let (params, form) = (self.params.as_slice()?, self.form);
+        let (params, form) = (self.params.consult()?, self.form);
         let mut x = vec![0.0; form.channels];
         Ok(draw(self.shape, |out| {
             let rows = params.chunks_exact(form.row()).zip(out.chunks_exact_mut(form.channels));

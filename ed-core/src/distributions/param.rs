@@ -272,7 +272,7 @@ pub(crate) fn each_drawn<S: Shape, E: Float, const P: usize>(
     let mut slices = [&[] as &[E]; P];
     for (slice, param) in slices.iter_mut().zip(params) {
         // The draw does not follow its parameters when a tape is replayed, so the tape must know.
-        *slice = param.as_slice()?;
+        *slice = param.consult()?;
     }
     Ok(draw(shape, |out| {
         for (index, out) in out.iter_mut().enumerate() {

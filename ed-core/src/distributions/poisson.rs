@@ -85,7 +85,7 @@ impl<S: Shape, E: Float> Distribution for Poisson<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let rate = ew::exp(&self.log_rate);
-        let rate = rate.as_slice()?;
+        let rate = rate.consult()?;
         Ok(draw(self.shape, |out| sampling::fill_poisson(key, rate.into(), out)))
     }
 

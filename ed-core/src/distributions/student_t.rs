@@ -84,7 +84,7 @@ impl Family<3> for Density {
 impl<S: Shape, E: Float> StudentT<S, E> {
     /// For each `ν` a number to add to a moment: 0 where it exists, infinity or NaN where not.
     fn flaws(&self, flaw: impl Fn(f64) -> f64) -> Result<Var<S, E>> {
-        let df = self.df.as_slice()?.iter().map(|df| E::from_f64(flaw(df.to_f64()))).collect();
+        let df = self.df.consult()?.iter().map(|df| E::from_f64(flaw(df.to_f64()))).collect();
         filled(&Value::from_vec(df, *self.df.dims())?, &self.shape)
     }
 }

@@ -294,6 +294,7 @@ impl<D: Distribution, S: Shape, B: Shape> Distribution for Transformed<D, S, B> 
     type Shape = S;
     const NAME: &'static str = "Transformed";
     const PATHWISE: bool = D::PATHWISE;
+    const PROPER: bool = D::PROPER;
 
     fn shape(&self) -> S {
         self.shape
@@ -362,7 +363,7 @@ impl<D: Distribution, S: Shape, B: Shape> Distribution for Transformed<D, S, B> 
             ));
         }
         let variance = self.base.variance()?;
-        let (_, log_slope) = self.bijector.forward_and_log_det(&variance.value().detach())?;
+        let (_, log_slope) = self.bijector.forward_and_log_det(&variance.value().off_tape())?;
         Var::from_value(ew::mul(variance.value(), &ew::exp(&ew::scale(&log_slope, 2.0))))
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::given::Given;
 use super::handled::{Handled, Handler};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::trace::{Kind, Next, Site, Tracer, Values};
 
@@ -20,7 +20,8 @@ pub struct Condition {
 /// of the support is an error that names the site.
 ///
 /// # Errors
-/// Running it gives [`Error::NoSuchSite`](crate::Error::NoSuchSite) for a name that did not come up in the run.
+/// Running it gives [`Error::NoSuchSite`] for a name that did not come up in the run, and [`Error::Algorithm`] for a site
+/// that is observed already, or forced by [`intervene`](super::intervene): a datum has one value.
 ///
 /// # Examples
 /// ```
@@ -49,11 +50,26 @@ impl Handler for Condition {
     }
 }
 
+fn valued_twice(site: &Site) -> Error {
+    let already = match site.kind {
+        Kind::Observed => "is observed already, by an `observe` in the model or another `condition`",
+        _ => "has a value that was forced by `intervene`",
+    };
+    let why = format!(
+        "the site `{}` {already}: leave it out of one of them, or pass the data to the model as an argument",
+        site.label()
+    );
+    Error::Algorithm { of: "condition", why }
+}
+
 struct Observe(Given);
 
 impl Tracer for Observe {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
         if let Some(value) = self.0.meet(site) {
+            if matches!(site.kind, Kind::Observed | Kind::Intervened) {
+                return Err(valued_twice(site));
+            }
             site.value = Some(value.clone());
             site.kind = Kind::Observed;
         }

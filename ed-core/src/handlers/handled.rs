@@ -13,6 +13,7 @@ pub trait Handler {
 }
 
 /// A model that runs under a handler.
+#[must_use = "a handled model does nothing until it runs"]
 #[derive(Clone, Copy, Debug)]
 pub struct Handled<M, H> {
     model: M,
@@ -30,5 +31,13 @@ impl<M: Model, H: Handler> Model for Handled<M, H> {
     type Output = M::Output;
     fn run(&self) -> Result<M::Output> {
         with_tracer(self.handler.tracer(), || self.model.run())
+    }
+}
+
+/// Handlers take a model or a reference to one: `swap(&observed, …)`.
+impl<M: Model, H: Handler> Model for &Handled<M, H> {
+    type Output = M::Output;
+    fn run(&self) -> Result<M::Output> {
+        (**self).run()
     }
 }

@@ -1,18 +1,16 @@
 //! Plates: independent repetitions, of which a run may see a random part.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
-use rand::seq::index;
-
-use super::scale::Scale;
 use crate::error::{Error, Result};
-use crate::trace::{SiteName, key_for, with_tracer};
+use crate::trace::{Next, Rows, Site, SiteName, Tracer, with_tracer};
 
 /// The repetitions that a run of a plate sees.
 #[derive(Clone, Debug)]
 pub struct Plate {
     size: usize,
-    indices: Vec<usize>,
+    indices: Arc<[usize]>,
 }
 
 impl Plate {
@@ -53,9 +51,13 @@ pub fn plate_as<T>(
 /// Runs a part of a model for `batch` of `size` independent repetitions, drawn without replacement; the log-densities
 /// inside count `size / batch` times, so that the joint log-density keeps its expectation.
 ///
+/// Which rows a run sees is a function of the key, the plate's name and its sizes: a guide that has the same plate sees
+/// the same rows, by which an amortised guide reads the data of each. Draws from a posterior and predictive draws are
+/// asked for every row, and run the plate as a whole.
+///
 /// # Errors
-/// [`Error::Parameter`] unless `1 ≤ batch ≤ size`; [`Error::Unseeded`] if no key is in force, as in samplers that need
-/// one log-density and not a different one at each call; and the program's.
+/// [`Error::Parameter`] unless `1 ≤ batch ≤ size`; [`Error::UnseededPlate`] if there are rows to draw and no key is in
+/// force, as in samplers that need one log-density and not a different one at each call; and the program's.
 ///
 /// # Examples
 /// ```
@@ -67,6 +69,27 @@ pub fn plate_as<T>(
 /// });
 /// let (_, trace) = seed(0, || tape(&model))?;
 /// assert!((trace.log_prob()?.item()? + 100.0 * 0.9189385332).abs() < 1e-6);
+/// # Ok(()) }
+/// ```
+/// One latent variable a row, `z ~ N(0, 1)` and `x ~ N(z, 1)`, whose posterior `N(x / 2, ½)` an amortised guide gives
+/// from the row's datum:
+/// ```
+/// use ed::params::param_as;
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let data = Var::from([0.5f64, -1.0, 2.0, 1.5, 0.0, 3.0]);
+/// let model = || subsampled_plate_as("rows", 6, 2, |rows| {
+///     let z = sample_as("z", Normal::standard((rows.len(),))?)?;
+///     observe_as("x", Normal::new(&z, 1.0)?, &data.gather::<usize>(rows.indices())?)
+/// });
+/// let guide = || subsampled_plate_as("rows", 6, 2, |rows| {
+///     let slope = param_as("slope", || Var::<(), f64>::scalar(0.0))?;
+///     let scale = param_as("log_scale", || Var::<(), f64>::scalar(0.0))?.exp();
+///     sample_as("z", Normal::new(slope * data.gather::<usize>(rows.indices())?, scale)?)
+/// });
+/// let fit = Svi::new(&model, guide).learning_rate(0.02).run(0)?;
+/// assert!((fit.params().required("slope")?.item()? - 0.5).abs() < 0.05);
+/// assert_eq!(fit.sample(10, 0)?.at(0, 0)?.required("z")?.dims()[0], 6);
 /// # Ok(()) }
 /// ```
 pub fn subsampled_plate_as<T>(
@@ -83,9 +106,24 @@ pub fn subsampled_plate_as<T>(
             got: format!("{batch} of {size}"),
         });
     }
-    let mut stream = key_for(name.into().as_str())?.stream();
-    let mut indices = index::sample(&mut stream, size, batch).into_vec();
-    indices.sort_unstable();
-    let factor = size as f64 / batch as f64;
-    with_tracer(Rc::new(Scale::by(factor)), || program(&Plate { size, indices }))
+    let rows = Rows::drawn(&name.into(), size, batch)?;
+    let plate = Plate { size, indices: rows.indices().into() };
+    with_tracer(Rc::new(Around { rows }), || program(&plate))
+}
+
+/// Tells every random variable which rows of a plate it stands for.
+struct Around {
+    rows: Rows,
+}
+
+impl Tracer for Around {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        site.scale *= self.rows.factor();
+        site.plates.push(self.rows.clone());
+        next.forward(site)
+    }
+
+    fn looks(&self) -> bool {
+        false
+    }
 }

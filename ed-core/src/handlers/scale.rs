@@ -30,12 +30,6 @@ pub fn scale<M: Model>(model: M, factor: f64) -> Result<Handled<M, Scale>> {
     Ok(Handled::new(model, Scale { factor }))
 }
 
-impl Scale {
-    pub(crate) fn by(factor: f64) -> Scale {
-        Scale { factor }
-    }
-}
-
 impl Handler for Scale {
     fn tracer(&self) -> Rc<dyn Tracer> {
         Rc::new(*self)
@@ -61,7 +55,8 @@ pub struct Mask {
 
 /// The model with the log-density of its random variables counted only where the mask is not zero.
 ///
-/// The mask has the shape of each random variable's batch, or of its end. A density that is left out may be NaN.
+/// The mask has the shape of each random variable's batch, or of its end. What it leaves out is missing: data there may
+/// be NaN, values and gradients stay finite, and predictive draws fill it.
 ///
 /// # Examples
 /// ```

@@ -7,7 +7,7 @@ use crate::handlers::{substitute, tape};
 use crate::inference::Draws;
 use crate::kernels::rng::Key;
 use crate::model::Model;
-use crate::trace::{Kind, Next, Site, Trace, Tracer, Values, with_key, with_tracer};
+use crate::trace::{Kind, Next, Site, Trace, Tracer, Values, whole_plates, with_key, with_tracer};
 
 /// Forgets data: an observed random variable is drawn.
 struct Forget;
@@ -22,10 +22,12 @@ impl Tracer for Forget {
     }
 }
 
-/// Draws of every random variable from the prior, as one chain; those that the model observes are drawn too.
+/// Draws of every random variable from the prior, as one chain; those that the model observes are drawn too, also where
+/// a mask says that data are missing, and plates are run as a whole. A factor weighs no draw.
 ///
 /// # Errors
-/// The model's, and [`Error::Parameter`] if no draw is asked for.
+/// The model's; [`Error::Undefined`], with the site's name, for an improper prior, from which there are no draws; and
+/// [`Error::Parameter`] if no draw is asked for.
 ///
 /// # Examples
 /// ```
@@ -45,7 +47,7 @@ impl Tracer for Forget {
 /// # Ok(()) }
 /// ```
 pub fn prior_predictive<M: Model>(model: &M, num_draws: usize, seed: u64) -> Result<Draws> {
-    draws(num_draws, seed, |_| Ok(run(model)?.values()))
+    whole_plates(|| draws(num_draws, seed, |_| Ok(run(model)?.values())))
 }
 
 /// Draws of every random variable given posterior draws of the latent ones: for each posterior draw, one run of the
@@ -75,7 +77,7 @@ pub fn posterior_predictive<M: Model>(model: &M, posterior: &Draws, seed: u64) -
             .map(|place| with_key(key.fold_in(place as u64), || at(place)))
             .collect()
     };
-    let chains: Result<Vec<Vec<Values>>> = (0..posterior.num_chains()).map(chain).collect();
+    let chains: Result<Vec<Vec<Values>>> = whole_plates(|| (0..posterior.num_chains()).map(chain).collect());
     Draws::from_chains(&chains?)
 }
 

@@ -192,8 +192,9 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
     ///
     /// # Errors
     /// The program's; [`Error::Parameter`] if the number of examples or of samples is 0, or the weight of the divergences
-    /// negative or not finite; [`Error::NotFinite`] with the step if the loss is not finite; [`Error::NotWatched`] if
-    /// there is no parameter to train; those of the optimiser. The parameters stay as they were.
+    /// negative or not finite; [`Error::NotFinite`] with the step if the loss is not finite; [`Error::NoParameter`] if
+    /// there is nothing to train; [`Error::GradientLost`], with the place, if the program reads a number that depends on a
+    /// parameter; those of the optimiser. The parameters stay as they were.
     pub fn step(&mut self, seed: u64) -> Result<f64> {
         let setting = |name, must_be, got: String| Error::Parameter { of: "Train", name, must_be, got };
         if self.num_samples == 0 {

@@ -4,9 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::Model;
+use super::probe::{probe, require_data};
+use crate::distributions::erased::AnyDistribution;
 use crate::error::{Error, Result};
-use crate::handlers::{seed, tape};
+use crate::handlers::tape;
 use crate::inference::LogDensity;
+use crate::kernels::rng::Key;
 use crate::ops::{layout, reduce};
 use crate::tensor::plan::Plan;
 use crate::tensor::{AnyVar, Dims, Float, Tape, Value};
@@ -26,7 +29,7 @@ pub struct SpaceSite {
 }
 
 impl SpaceSite {
-    fn range(&self) -> std::ops::Range<usize> {
+    pub(crate) fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.unconstrained_dims.num_elements()
     }
 }
@@ -46,10 +49,17 @@ impl Space {
     /// Runs the model once and collects its latent random variables.
     ///
     /// # Errors
-    /// The model's; [`Error::Undefined`] at a discrete latent random variable; [`Error::Precision`] if some are `f32`
-    /// and others `f64`; [`Error::Algorithm`] if there are none.
+    /// The model's, and so that of a datum outside of its support; [`Error::Undefined`] at a discrete latent random
+    /// variable; [`Error::Precision`] if some are `f32` and others `f64`; [`Error::Algorithm`] if there are none, if all
+    /// data are empty, or if a plate is subsampled, so that every run has another density.
     pub fn of<M: Model>(model: &M) -> Result<Space> {
-        let (_, trace) = seed(0, || tape(model))?;
+        let trace = probe(model, Key::new(0))?;
+        require_data("inference", &trace)?;
+        let part = trace.sites().iter().flat_map(|site| &site.plates).find(|rows| rows.is_part());
+        if let Some(rows) = part {
+            let (name, size, batch) = (rows.name().to_string(), rows.size(), rows.batch());
+            return Err(Error::UnseededPlate { name, batch, size });
+        }
         let mut sites: Vec<SpaceSite> = Vec::new();
         let mut dim = 0;
         let mut precision = None;
@@ -104,17 +114,39 @@ impl Space {
     /// # Errors
     /// [`Error::NoSuchSite`] if a value is missing, and the error of a value of the wrong shape or support, by name.
     pub fn position<M: Model>(&self, model: &M, values: &Values) -> Result<Vec<f64>> {
-        let fixed = crate::handlers::substitute(|| model.run().map(|_| ()), values.clone());
-        let (_, trace) = seed(0, || tape(&fixed))?;
-        let mut position = vec![0.0; self.dim];
-        for place in &self.sites {
-            let value = values.required(place.name.as_str())?;
-            let site = trace.required(place.name.as_str())?;
-            let inside = site.distribution.check(value).and_then(|()| site.distribution.unconstrain(value));
-            let unconstrained = inside.map_err(|error| error.at_site(&place.name))?;
-            position[place.range()].copy_from_slice(&unconstrained.peek()?);
+        self.sites.iter().try_for_each(|place| values.required(place.name.as_str()).map(|_| ()))?;
+        self.place(model, values, vec![0.0; self.dim])
+    }
+
+    /// A position with the given values in place of its own numbers.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSite`] for a name that is not latent, the error of a value of the wrong shape or outside of the
+    /// support, by name, and the model's.
+    pub(crate) fn place<M: Model>(&self, model: &M, given: &Values, position: Vec<f64>) -> Result<Vec<f64>> {
+        if let Some(stranger) = given.names().find(|name| self.site(name).is_none()) {
+            let known = self.sites.iter().map(|place| place.name.to_string()).collect();
+            return Err(Error::NoSuchSite { name: stranger.to_string(), known });
         }
-        Ok(position)
+        let placer = Placer { space: self.clone(), given: given.clone(), position: RefCell::new(position) };
+        let placer = Rc::new(placer);
+        with_tracer(placer.clone(), || model.run())?;
+        Ok(placer.position.take())
+    }
+
+    /// The place of a random variable.
+    pub(crate) fn site(&self, name: &SiteName) -> Option<&SpaceSite> {
+        self.sites.iter().find(|place| place.name == *name)
+    }
+
+    /// Whether the model is in double precision.
+    pub(crate) fn is_double(&self) -> bool {
+        self.double
+    }
+
+    /// Distance between neighbouring numbers of the model's precision near 1.
+    pub(crate) fn epsilon(&self) -> f64 {
+        if self.double { f64::EPSILON } else { f64::from(f32::EPSILON) }
     }
 
     /// The log-density of the model over the flat vector.
@@ -155,6 +187,21 @@ impl Space {
     }
 }
 
+/// The unconstrained numbers that stand for a value that somebody gave.
+///
+/// # Errors
+/// The error of a value of the wrong kind, outside of the support, or on its border, for which no number stands.
+pub(crate) fn unconstrained(distribution: &dyn AnyDistribution, value: &AnyVar) -> Result<AnyVar> {
+    distribution.check(value)?;
+    let numbers = distribution.unconstrain(value)?;
+    if numbers.peek()?.iter().all(|x| x.is_finite()) {
+        return Ok(numbers);
+    }
+    let must_be = "inside of the support and not on its border, nor too near to it for the precision";
+    let got = format!("one that infinity stands for: {:?}", value.peek()?);
+    Err(Error::Value { of: distribution.name(), must_be, got })
+}
+
 fn changed(what: &str) -> Error {
     Error::Algorithm {
         of: "inference over a flat vector",
@@ -168,6 +215,38 @@ fn flat_value<E: Float>(position: &[f64]) -> Value<E> {
     let data: Vec<E> = position.iter().map(|&x| E::from_f64(x)).collect();
     let dims = Dims::vector(data.len());
     Value::from_vec(data, dims).unwrap_or_else(|_| Value::full(E::ZERO, dims))
+}
+
+/// The tracer that takes some values as they are given and the others off a flat position.
+struct Placer {
+    space: Space,
+    given: Values,
+    position: RefCell<Vec<f64>>,
+}
+
+impl Placer {
+    fn value(&self, site: &Site) -> Result<AnyVar> {
+        let name = site.required_name()?;
+        let place = self.space.site(name).ok_or_else(|| changed(&format!("`{name}` came unexpectedly")))?;
+        if let Some(value) = self.given.get(name.as_str()) {
+            let numbers = unconstrained(&*site.distribution, value)?.peek()?;
+            self.position.borrow_mut()[place.range()].copy_from_slice(&numbers);
+            return Ok(value.clone());
+        }
+        let numbers = self.position.borrow()[place.range()].to_vec();
+        let precision = site.distribution.precision();
+        let unconstrained = AnyVar::from_numbers(precision, &numbers, place.unconstrained_dims);
+        Ok(site.distribution.constrain(&unconstrained)?.0)
+    }
+}
+
+impl Tracer for Placer {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        if site.kind == Kind::Latent && site.value.is_none() {
+            site.value = Some(self.value(site).map_err(|error| error.at_site(site.label()))?);
+        }
+        next.forward(site)
+    }
 }
 
 /// The tracer that reads latent values off a flat position and adds up the log-density.
@@ -213,7 +292,7 @@ impl<E: Float> Tracer for Pass<E> {
         if let (Kind::Latent | Kind::Deterministic, Some(name), Some(value)) =
             (site.kind, &site.name, &site.value)
         {
-            self.values.borrow_mut().insert(name, value.detach())?;
+            self.values.borrow_mut().insert(name, value.off_tape())?;
         }
         Ok(())
     }
@@ -270,6 +349,18 @@ impl<M: Model> FlatModel<'_, M> {
     pub fn always_rerun(mut self) -> Self {
         self.plan = if self.space.double { Engine::F64(State::Rerun) } else { Engine::F32(State::Rerun) };
         self
+    }
+
+    /// As [`LogDensity::log_density_and_gradient`], of those terms of the log-density that are finite, with whether all
+    /// are: a way towards where the others are, too.
+    ///
+    /// # Errors
+    /// The model's.
+    pub(crate) fn finite_part(&self, position: &[f64], gradient: &mut [f64]) -> Result<(f64, bool)> {
+        match self.space.double {
+            true => finite_part::<f64, M>(self.model, &self.space, position, gradient),
+            false => finite_part::<f32, M>(self.model, &self.space, position, gradient),
+        }
     }
 
     /// The random variables whose log-density or value is not finite at `position`, for an error message.
@@ -329,6 +420,29 @@ fn evaluate<E: Float, M: Model>(
         None => gradient.fill(0.0),
     }
     Ok(value)
+}
+
+fn finite_part<E: Float, M: Model>(
+    model: &M,
+    space: &Space,
+    position: &[f64],
+    gradient: &mut [f64],
+) -> Result<(f64, bool)> {
+    let tape = Tape::<E>::of();
+    let watched = tape.watch_value(&flat_value(position));
+    let pass = space.pass(model, &watched)?;
+    let terms = pass.terms.borrow();
+    let finite = |term: &&Value<E>| term.peek().is_ok_and(|term| term[0].is_finite());
+    let kept: Vec<&Value<E>> = terms.iter().filter(finite).collect();
+    let total = reduce::add_all(&kept);
+    gradient.fill(0.0);
+    if total.node().is_some() {
+        let gradients = crate::tensor::tape::backward(&total)?;
+        if let Some(slopes) = gradients.slice(watched.node())? {
+            gradient.iter_mut().zip(slopes).for_each(|(out, slope)| *out = slope.to_f64());
+        }
+    }
+    Ok((total.peek()?[0].to_f64(), kept.len() == terms.len()))
 }
 
 impl<M: Model> LogDensity for FlatModel<'_, M> {

@@ -290,7 +290,7 @@ pub fn take_rows<E: Float>(table: &Value<E>, indices: &Value<E>) -> Result<Value
         let must_be = "a whole number that counts a row of the table from 0";
         Err(Error::Value { of: "take_rows", must_be, got: format!("{index} for {} rows", dims[0]) })
     };
-    let places = indices.as_slice()?.iter().map(place).collect::<Result<Vec<usize>>>()?;
+    let places = indices.consult()?.iter().map(place).collect::<Result<Vec<usize>>>()?;
     let rows = gather(table, &places)?;
     Ok(rows.with_dims(shape.iter().chain(&dims[1..]).copied().collect()))
 }

@@ -31,6 +31,7 @@ pub mod pool;
 pub mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod sample;
+pub(crate) mod select;
 pub(crate) mod shift_scale;
 pub(crate) mod spline;
 #[cfg(test)]

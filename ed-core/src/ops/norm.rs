@@ -163,7 +163,7 @@ pub fn batch_norm<E: Float>(
 ) -> Result<BatchNorm<E>> {
     let (dims, channels) = check("batch_norm", [x, scale, offset], epsilon)?;
     // The moments leave the tape: what is done with them, a replay could not repeat.
-    if x.as_slice()?.is_empty() {
+    if x.consult()?.is_empty() {
         return Err(Error::Shape { op: "batch_norm", expected: "at least one row".into(), got: dims });
     }
     let moments = Rc::default();

@@ -324,6 +324,13 @@ impl Scope {
         Scope { params, read: Params::new(), tapes, owners: HashMap::new(), number, home: None, undo }
     }
 
+    /// Checks that no number was read on a tape before the loss was made.
+    fn require_unread(&self, loss: &AnyVar) -> Result<()> {
+        let Some((single, double)) = &self.tapes else { return Ok(()) };
+        single.require_unread(loss.node())?;
+        double.require_unread(loss.node())
+    }
+
     fn known(&self, name: &SiteName) -> Option<AnyVar> {
         self.read.get(name.as_str()).or_else(|| self.params.get(name.as_str())).cloned()
     }
@@ -383,7 +390,9 @@ pub fn make_params<T>(params: &mut Params, program: impl FnOnce() -> Result<T>) 
 ///
 /// # Errors
 /// The program's, and those of [`Var::backward`](crate::tensor::Var::backward):
-/// [`Error::NotWatched`](crate::Error::NotWatched) if the loss depends on no parameter.
+/// [`Error::NoParameter`](crate::Error::NoParameter) if the loss depends on no parameter;
+/// [`Error::GradientLost`](crate::Error::GradientLost), with the place, if a number that depends on a parameter was read
+/// on the way to the loss.
 pub fn value_and_gradients<L: Into<AnyVar>>(
     params: &mut Params,
     program: impl FnOnce() -> Result<L>,
@@ -402,7 +411,12 @@ pub(crate) fn value_gradients_and_undo<L: Into<AnyVar>>(
 ) -> Result<(f64, Params, Undo)> {
     let lent = Lent::new(params);
     let loss = program()?.into();
-    let (value, mut gradients) = (loss.item()?, loss.backward()?);
+    let value = single(&loss)?;
+    lent.scope.borrow().require_unread(&loss)?;
+    if !loss.node().is_some() {
+        return Err(Error::NoParameter);
+    }
+    let mut gradients = loss.backward()?;
     let mut by_name = Params::new();
     for (name, watched) in lent.scope.borrow().read.iter() {
         if let Some(gradient) = take(&mut gradients, watched) {
@@ -443,6 +457,14 @@ impl Drop for Lent<'_> {
         if !self.kept {
             std::mem::take(&mut scope.undo).apply(self.params);
         }
+    }
+}
+
+/// The one number of a loss.
+fn single(loss: &AnyVar) -> Result<f64> {
+    match *loss.peek()? {
+        [value] => Ok(value),
+        _ => Err(Error::Shape { op: "the loss", expected: "[]".into(), got: *loss.dims() }),
     }
 }
 
@@ -564,7 +586,7 @@ mod tests {
         assert!(error.to_string().starts_with("at the site `w`: "), "{error}");
         let mut params = Params::new();
         let constant = value_and_gradients(&mut params, || Ok(Var::<(), f64>::scalar(1.0)));
-        assert!(matches!(constant, Err(Error::NotWatched { .. })));
+        assert!(matches!(constant, Err(Error::NoParameter)));
         Ok(())
     }
 }

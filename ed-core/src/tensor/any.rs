@@ -1,5 +1,7 @@
 //! A tensor whose shape and precision are known at run time only: what sites, traces and handlers carry.
 
+use std::sync::Arc;
+
 use dfdx::shapes::Shape;
 
 use super::dims::Dims;
@@ -43,6 +45,17 @@ macro_rules! with_value {
 pub(crate) use with_value;
 
 impl AnyVar {
+    /// Numbers in a precision by name; there must be as many as `dims` say.
+    pub(crate) fn from_numbers(precision: &str, numbers: &[f64], dims: Dims) -> AnyVar {
+        match precision {
+            f32::NAME => {
+                let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+                AnyVar::F32(Value::new(Arc::new(numbers.into()), dims))
+            }
+            _ => AnyVar::F64(Value::new(Arc::new(numbers.to_vec().into()), dims)),
+        }
+    }
+
     /// The sizes of the axes.
     pub fn dims(&self) -> &Dims {
         with_value!(self, value => value.dims())
@@ -87,8 +100,10 @@ impl AnyVar {
     ///
     /// # Errors
     /// The error of an operation that failed on the way here.
+    #[track_caller]
     pub fn to_vec(&self) -> Result<Vec<f64>> {
-        with_value!(self, value => Ok(value.as_slice()?.iter().map(|x| (*x).to_f64()).collect()))
+        with_value!(self, value => { value.as_slice()?; });
+        self.peek()
     }
 
     /// As [`AnyVar::to_vec`], without telling the tape.
@@ -100,6 +115,7 @@ impl AnyVar {
     ///
     /// # Errors
     /// [`Error::Shape`] if there are several, or the error of an operation that failed on the way here.
+    #[track_caller]
     pub fn item(&self) -> Result<f64> {
         match *self.to_vec()? {
             [x] => Ok(x),
@@ -110,6 +126,16 @@ impl AnyVar {
     /// The same numbers, off every tape.
     pub fn detach(&self) -> AnyVar {
         with_value!(self, value => Float::into_any(value.detach()))
+    }
+
+    /// See [`Value::off_tape`].
+    pub(crate) fn off_tape(&self) -> AnyVar {
+        with_value!(self, value => Float::into_any(value.off_tape()))
+    }
+
+    /// See [`Value::random`].
+    pub(crate) fn random(self) -> AnyVar {
+        with_value!(self, value => Float::into_any(value.random()))
     }
 
     /// The value, or the fault that it stands for.

@@ -3,7 +3,9 @@
 //! A value on a tape carries only two numbers, the tape's and its own place on it; the tape itself lives in a table of
 //! the thread that made it. So values are cloned freely, are `Send + Sync`, and nothing is lost when one is dropped.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +22,7 @@ use super::value::Value;
 use super::var::Var;
 use crate::error::{Error, Result};
 
-/// A place on a tape; tape 0 is no tape.
+/// A place on a tape; tape 0 is no tape, and the last number stands for no tape, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Node {
     pub(crate) tape: u32,
@@ -31,9 +33,17 @@ impl Node {
     /// A value that no tape watches.
     pub const NONE: Node = Node { tape: 0, index: 0 };
 
+    /// A value that no tape watches and that depends on a random variable: another run may have another.
+    pub(crate) const RANDOM: Node = Node { tape: u32::MAX, index: 0 };
+
     /// Whether the value is on a tape.
     pub fn is_some(&self) -> bool {
-        self.tape != 0
+        self.tape != Node::NONE.tape && self.tape != Node::RANDOM.tape
+    }
+
+    /// Whether the value may be another one in another run: on a tape, or made of something random.
+    pub(crate) fn varies(&self) -> bool {
+        self.tape != Node::NONE.tape
     }
 }
 
@@ -58,8 +68,17 @@ pub(crate) struct Entry<E: Float> {
 pub(crate) struct Record<E: Float> {
     pub id: u32,
     pub entries: Vec<Entry<E>>,
-    /// A number that depends on a watched value was read: a replay could not know what was done with it.
+    /// A number that depends on a watched value has left the tape: a replay could not know what was done with it.
     pub escaped: bool,
+    /// Where the program first read numbers that depend on a watched value.
+    pub read: Option<Reading>,
+}
+
+/// Where numbers on a tape were read, and how much was on the tape by then.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    place: &'static Location<'static>,
+    entries: usize,
 }
 
 /// The tapes of one thread and one precision.
@@ -116,10 +135,11 @@ impl Tape<f32> {
 impl<E: Float> Tape<E> {
     /// A tape for values of type `E`.
     pub fn of() -> Tape<E> {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed).max(1);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed) % (Node::RANDOM.tape - 1) + 1;
         E::with_tapes(|tapes| {
-            tapes.borrow_mut().live.push(Record { id, entries: Vec::new(), escaped: false });
+            let record = Record { id, entries: Vec::new(), escaped: false, read: None };
+            tapes.borrow_mut().live.push(record);
         });
         Tape { id, not_send: PhantomData }
     }
@@ -144,7 +164,20 @@ impl<E: Float> Tape<E> {
             });
             record.map_or(Node::NONE, |index| Node { tape: self.id, index })
         });
-        x.detach().with_node(node)
+        x.off_tape().with_node(node)
+    }
+
+    /// Checks that no number was read before `loss` was made of it, by which its gradient would be lost.
+    ///
+    /// # Errors
+    /// [`Error::GradientLost`] with the place in the program. What is read after the loss was computed is harmless.
+    pub(crate) fn require_unread(&self, loss: Node) -> Result<()> {
+        let read = E::with_tapes(|tapes| tapes.borrow_mut().get(self.id).and_then(|record| record.read));
+        let made_after = |read: &Reading| loss.tape != self.id || loss.index as usize >= read.entries;
+        match read.filter(made_after) {
+            Some(read) => Err(Error::GradientLost { place: read.place.to_string() }),
+            None => Ok(()),
+        }
     }
 
     /// Ends the tape and hands out what it recorded.
@@ -161,12 +194,31 @@ impl<E: Float> Drop for Tape<E> {
     }
 }
 
-/// Marks the tape of `node` as one whose values were read.
-pub(crate) fn mark_escaped<E: Float>(node: Node) {
+thread_local! {
+    static DRAWING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a draw that has no gradient by declaration: it may read the numbers that it depends on.
+pub(crate) fn drawing<T>(draw: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            DRAWING.set(self.0);
+        }
+    }
+    let _restore = Restore(DRAWING.replace(true));
+    draw()
+}
+
+/// Marks the tape of `node` as one whose values left it, and where they were read if their gradient is lost by it.
+pub(crate) fn mark_escaped<E: Float>(node: Node, place: Option<&'static Location<'static>>) {
     if node.is_some() {
+        let place = place.filter(|_| !DRAWING.get());
         E::with_tapes(|tapes| {
             if let Some(record) = tapes.borrow_mut().get(node.tape) {
                 record.escaped = true;
+                let entries = record.entries.len();
+                record.read = record.read.or(place.map(|place| Reading { place, entries }));
             }
         });
     }
@@ -177,6 +229,7 @@ pub(crate) fn mark_escaped<E: Float>(node: Node) {
 /// A fault of an input becomes the fault of the output, so that formulas need no `?`.
 pub fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) -> Value<E> {
     let mut tape = 0;
+    let mut varies = false;
     let mut wanted: SmallVec<[bool; 8]> = SmallVec::new();
     for input in inputs {
         if let Some(fault) = input.fault() {
@@ -189,6 +242,7 @@ pub fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) -> Valu
             }
             tape = node.tape;
         }
+        varies |= node.varies();
         wanted.push(node.is_some());
     }
     let slices: SmallVec<[&[E]; 4]> = inputs.iter().map(|input| &***input.data()).collect();
@@ -197,7 +251,8 @@ pub fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) -> Valu
     op.forward(&slices, &mut out, Keep { wanted: &wanted, saved: &mut saved });
     let out = Arc::new(out);
     if tape == 0 {
-        return Value::new(out, dims);
+        let node = if varies { Node::RANDOM } else { Node::NONE };
+        return Value::new(out, dims).with_node(node);
     }
     let sources = inputs
         .iter()

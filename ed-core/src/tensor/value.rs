@@ -1,5 +1,6 @@
 //! A tensor whose shape is known at run time only: what the operations work on.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use super::buffer::Buffer;
@@ -99,7 +100,22 @@ impl<E: Float> Value<E> {
 
     /// The same numbers, off every tape.
     pub fn detach(&self) -> Value<E> {
-        Value { node: Node::NONE, ..self.clone() }
+        tape::mark_escaped::<E>(self.node, None);
+        self.off_tape()
+    }
+
+    /// As [`Value::detach`], for code that does not let the numbers into what is computed next.
+    pub(crate) fn off_tape(&self) -> Value<E> {
+        let node = if self.node.varies() { Node::RANDOM } else { Node::NONE };
+        Value { node, ..self.clone() }
+    }
+
+    /// The same value, known to be another one in another run.
+    pub(crate) fn random(self) -> Value<E> {
+        match self.node.varies() {
+            true => self,
+            false => self.with_node(Node::RANDOM),
+        }
     }
 
     /// The numbers, for code that does not let them decide what is computed next.
@@ -107,12 +123,21 @@ impl<E: Float> Value<E> {
         Ok(self.check()?.data())
     }
 
-    /// The numbers in row-major order.
+    /// The numbers, for code that chooses by them and loses no gradient: a draw that has none, the places of rows.
+    pub(crate) fn consult(&self) -> Result<&[E]> {
+        tape::mark_escaped::<E>(self.node, None);
+        self.peek()
+    }
+
+    /// The numbers in row-major order. What is made of them has no gradient: a program that is differentiated
+    /// ([`value_and_gradients`](crate::params::value_and_gradients), `Svi`, `Train`) and reads a number that depends on
+    /// its parameters is refused, with the place where it does; `detach` says that this is meant.
     ///
     /// # Errors
     /// The error of an operation that failed on the way here.
+    #[track_caller]
     pub fn as_slice(&self) -> Result<&[E]> {
-        tape::mark_escaped::<E>(self.node);
+        tape::mark_escaped::<E>(self.node, Some(Location::caller()));
         self.peek()
     }
 

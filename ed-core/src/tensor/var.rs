@@ -138,10 +138,16 @@ impl<S: Shape, E: Float> Var<S, E> {
         Var { value: self.value.detach(), shape: self.shape }
     }
 
-    /// The numbers in row-major order, without a copy.
+    /// See [`Value::consult`].
+    pub(crate) fn consult(&self) -> Result<&[E]> {
+        self.value.consult()
+    }
+
+    /// The numbers in row-major order, without a copy. What is made of them has no gradient: see [`Value::as_slice`].
     ///
     /// # Errors
     /// The error of an operation that failed on the way here.
+    #[track_caller]
     pub fn as_slice(&self) -> Result<&[E]> {
         self.value.as_slice()
     }
@@ -150,6 +156,7 @@ impl<S: Shape, E: Float> Var<S, E> {
     ///
     /// # Errors
     /// As [`Var::as_slice`].
+    #[track_caller]
     pub fn to_vec(&self) -> Result<Vec<E>> {
         Ok(self.as_slice()?.to_vec())
     }
@@ -392,10 +399,11 @@ impl<E: Float> Var<(), E> {
         Var::full(x, ())
     }
 
-    /// The one number.
+    /// The one number. What is made of it has no gradient: see [`Value::as_slice`].
     ///
     /// # Errors
     /// The error of an operation that failed on the way here.
+    #[track_caller]
     pub fn item(&self) -> Result<E> {
         Ok(self.as_slice()?[0])
     }

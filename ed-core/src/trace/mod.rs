@@ -3,6 +3,7 @@
 mod belief;
 mod name;
 mod record;
+mod rows;
 mod sample;
 mod site;
 mod stack;
@@ -11,6 +12,8 @@ mod values;
 pub use belief::{Belief, Drawn, believe_as};
 pub use name::{IndexedScope, IndexedSite, PlateName, Scope, SiteName};
 pub use record::Trace;
+pub use rows::Rows;
+pub(crate) use rows::whole_plates;
 pub use sample::{deterministic_as, factor_as, nested_as, observe_as, sample, sample_as};
 pub use site::{Kind, Site};
 pub(crate) use stack::dispatch;

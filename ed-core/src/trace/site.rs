@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::belief::Belief;
 use super::name::SiteName;
+use super::rows::Rows;
 use crate::distributions::Distribution;
 use crate::distributions::erased::AnyDistribution;
 use crate::error::{Error, Result};
 use crate::kernels::rng::Key;
 use crate::ops::reduce;
+use crate::ops::select::select;
 use crate::tensor::{AnyVar, Float, with_value};
 
 /// What kind of statement a site is.
@@ -39,8 +41,10 @@ pub struct Site {
     pub kind: Kind,
     /// Factor of the log-density, as a plate that subsamples sets it.
     pub scale: f64,
-    /// Zeros and ones in the shape of the batch: where the log-density counts.
+    /// Zeros and ones in the shape of the batch: where the log-density counts. Data may be missing (NaN) elsewhere.
     pub mask: Option<AnyVar>,
+    /// The subsampled plates around the statement, innermost first.
+    pub plates: Vec<Rows>,
     /// What the program believes about it: where a value is drawn from if there is none.
     pub belief: Option<Arc<dyn Belief>>,
     /// The divergence of the belief from the distribution in nats, present on the way back if the belief was used.
@@ -66,6 +70,7 @@ impl Site {
             kind: Kind::Latent,
             scale: 1.0,
             mask: None,
+            plates: Vec::new(),
             belief: None,
             kl: None,
             may_stay_open: false,
@@ -129,9 +134,40 @@ impl Site {
         }
         let log_prob = match &self.mask {
             None => self.distribution.log_prob_sum(value),
-            Some(mask) => self.distribution.log_prob(value).and_then(|each| masked_sum(&each, mask)),
+            Some(mask) => self
+                .present(value, mask)
+                .and_then(|value| self.distribution.log_prob(&value))
+                .and_then(|each| masked_sum(&each, mask)),
         };
         Ok(log_prob.map_err(|error| error.at_site(self.label()))?.scaled(self.scale))
+    }
+}
+
+impl Site {
+    /// The value with something harmless in place of data that the mask leaves out: what is missing may be NaN, and would
+    /// make the gradients of what is there NaN, too.
+    fn present(&self, value: &AnyVar, mask: &AnyVar) -> Result<AnyVar> {
+        if self.kind != Kind::Observed {
+            return Ok(value.clone());
+        }
+        self.distribution.check_form(value)?;
+        let (other, batch) = (self.distribution.any_member()?.off_tape(), self.distribution.batch_dims());
+        with_value!(value, value => {
+            Ok(Float::into_any(select(value, other.as_value()?, mask.as_value()?, &batch)?))
+        })
+    }
+
+    /// Checks that a datum lies in the support, where the mask does not say that it is missing.
+    ///
+    /// # Errors
+    /// That of the value, with the site's name.
+    pub(super) fn check_datum(&self, value: &AnyVar) -> Result<()> {
+        let present = match &self.mask {
+            None => Ok(value.clone()),
+            Some(mask) => self.present(value, mask),
+        };
+        let checked = present.and_then(|value| self.distribution.check_datum(&value));
+        checked.map_err(|error| error.at_site(self.label()))
     }
 }
 

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::site::{Kind, Site};
 use crate::error::{Error, Result};
 use crate::kernels::rng::Key;
+use crate::tensor::AnyVar;
 
 /// Something that random variables pass through.
 ///
@@ -132,7 +133,10 @@ fn realise(site: &mut Site) -> Result<()> {
     } else if matches!(site.kind, Kind::Observed)
         && let Some(value) = &site.value
     {
-        site.distribution.check(value).map_err(|error| error.at_site(site.label()))?;
+        site.check_datum(value)?;
+    }
+    if site.kind == Kind::Latent {
+        site.value = site.value.take().map(AnyVar::random);
     }
     Ok(())
 }

@@ -69,6 +69,7 @@ impl<S: Shape, E: Float> Distribution for LogUniform<S, E> {
     type Batch = ();
     type Shape = S;
     const NAME: &'static str = "LogUniform";
+    const PROPER: bool = false;
 
     fn shape(&self) -> S {
         self.shape

@@ -8,6 +8,9 @@ use crate::inference::Draws;
 use crate::model::{Model, Space};
 use crate::trace::Values;
 
+/// So many draws show whether a chain moves.
+const ENOUGH: usize = 20;
+
 /// One chain on the flat vector.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChainRun {
@@ -37,6 +40,13 @@ impl ChainRun {
         self.diverging.push(f64::from(u8::from(diverging)));
         self.leapfrogs.push(leapfrogs as f64);
         self.step_sizes.push(step);
+    }
+
+    /// How many draws differ from the one before, and the last one; `None` if there are too few to judge.
+    pub(super) fn moves(&self) -> Option<(u64, &[f64])> {
+        let last = self.positions.last().filter(|_| self.positions.len() >= ENOUGH)?;
+        let moves = self.positions.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        Some((moves as u64, last))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod chain;
 mod nuts;
+mod start;
 
 pub use chain::McmcDraws;
 pub use nuts::Nuts;

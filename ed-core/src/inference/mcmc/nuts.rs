@@ -13,15 +13,16 @@ use nuts_rs::{
 };
 
 use super::chain::{ChainRun, McmcDraws};
+use super::start::Search;
 use crate::error::{Error, Result};
 use crate::inference::LogDensity;
-use crate::kernels::rng::{self, Key};
+use crate::kernels::rng::Key;
 use crate::model::{FlatModel, Model, Space};
 use crate::progress::Progress;
 use crate::trace::Values;
 
-/// Tries to find a starting point before giving up.
-const MAX_STARTS: u64 = 100;
+/// A chain that moves less often than once in so many draws is stuck.
+const MOVES_ONE_IN: u64 = 50;
 
 /// The No-U-Turn sampler (Hoffman and Gelman 2014), with multinomial trajectories, dual averaging of the step size and
 /// a diagonal mass matrix adapted from draws and gradients, as `nuts-rs` does.
@@ -46,6 +47,7 @@ const MAX_STARTS: u64 = 100;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a sampler does nothing until `run`"]
 pub struct Nuts<'m, M> {
     model: &'m M,
     chains: usize,
@@ -104,7 +106,11 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
         self
     }
 
-    /// Starts every chain at these values instead of at a random point.
+    /// Starts every chain at these values; random variables that are not named start where they would have.
+    ///
+    /// Without values, a chain starts near the origin of the unconstrained numbers, as Stan does; if log-density or
+    /// gradient are not finite at any of many such points, at a draw from the prior, further out, or somewhere along the
+    /// path of an optimiser.
     pub fn init(mut self, values: Values) -> Self {
         self.init = Some(values);
         self
@@ -127,7 +133,8 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
     ///
     /// # Errors
     /// The model's; [`Error::Parameter`] for a setting outside of its domain; [`Error::Algorithm`] if no starting
-    /// point has a finite log-density, naming the random variables at fault.
+    /// point has a finite log-density, naming what was tried and the random variables at fault, and if a chain is stuck,
+    /// with the reason (in `f32`, rounding); [`Error::UnseededPlate`] for a subsampled plate.
     pub fn run(&self, seed: u64) -> Result<McmcDraws> {
         self.check()?;
         let space = Space::of(self.model)?;
@@ -190,9 +197,10 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
     }
 
     fn run_chain(&self, space: &Space, chain: usize, key: Key, bar: &Progress) -> Result<ChainRun> {
-        let failure = Mutex::new(None);
-        let density = self.density(space);
-        let position = self.start(space, key.fold_in_str("start"))?;
+        let nothing = Values::new();
+        let given = self.init.as_ref().unwrap_or(&nothing);
+        let search = Search { space, model: self.model, given, key: key.fold_in_str("start") };
+        let start = search.run(self.density(space))?;
         let mut settings = DiagNutsSettings {
             num_tune: self.warmup,
             num_draws: self.draws,
@@ -200,35 +208,9 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
             ..Default::default()
         };
         settings.adapt_options.step_size_settings.target_accept = self.target_accept;
-        let math = CpuMath::new(Adapter { density, failure: &failure });
-        let mut seed = [0u8; 32];
-        nuts_rs::rand::Rng::fill_bytes(&mut Seeder(key.fold_in_str("trajectory")), &mut seed);
-        let mut rng = StdRng::from_seed(seed);
-        let explain = |error: &dyn fmt::Display| {
-            let fatal = failure.lock().ok().and_then(|mut failure| failure.take());
-            fatal.unwrap_or_else(|| Error::Algorithm {
-                of: "NUTS",
-                why: format!("chain {}: {error}", chain + 1),
-            })
-        };
-        let mut sampler =
-            settings.new_chain(chain as u64, math, &mut rng).map_err(|error| explain(&error))?;
-        sampler.set_position(&position).map_err(|error| explain(&error))?;
-        let mut run = ChainRun::default();
-        let start = Instant::now();
-        for draw in 0..self.warmup + self.draws {
-            let (position, info) = sampler.draw().map_err(|error| explain(&error))?;
-            let kept = draw >= self.warmup;
-            run.push(position, kept, info.diverging, info.num_steps, info.step_size);
-            if draw + 1 == self.warmup {
-                run.warmup_time = start.elapsed();
-            }
-            bar.set(draw + 1, || {
-                let phase = if kept { "sampling" } else { "warm-up" };
-                format!("{phase}, {} steps of {:.2e}", info.num_steps, info.step_size)
-            });
-        }
-        run.time = start.elapsed();
+        let density = Box::new(self.density(space));
+        let run = run_chain(density, settings, chain, &start, key.fold_in_str("trajectory"), bar)?;
+        self.require_moves(space, chain, &run)?;
         Ok(run)
     }
 
@@ -237,48 +219,81 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
         if self.rerun { density.always_rerun() } else { density }
     }
 
-    /// A point with a finite log-density and gradient: the given one, or uniform on (-2, 2) in each dimension.
-    fn start(&self, space: &Space, key: Key) -> Result<Vec<f64>> {
-        let mut density = self.density(space);
-        let mut gradient = vec![0.0; space.dim()];
-        let mut usable = |position: &[f64]| match density.log_density_and_gradient(position, &mut gradient) {
-            Ok(value) => Ok(value.is_finite() && gradient.iter().all(|slope| slope.is_finite())),
-            Err(error) if error.is_recoverable() => Ok(false),
-            Err(error) => Err(error),
-        };
-        if let Some(values) = &self.init {
-            let position = space.position(self.model, values)?;
-            if usable(&position)? {
-                return Ok(position);
-            }
-            return Err(self.no_start(space, "the given starting values have", &position));
+    /// Checks that a chain moved.
+    ///
+    /// # Errors
+    /// [`Error::Algorithm`] with the reason why it hardly did.
+    fn require_moves(&self, space: &Space, chain: usize, run: &ChainRun) -> Result<()> {
+        let Some((moves, last)) = run.moves() else { return Ok(()) };
+        let transitions = self.draws - 1;
+        if moves * MOVES_ONE_IN > transitions {
+            return Ok(());
         }
-        let mut position = vec![0.0; space.dim()];
-        for attempt in 0..MAX_STARTS {
-            rng::fill_uniform(key.fold_in(attempt), &mut position);
-            position.iter_mut().for_each(|x| *x = 4.0 * *x - 2.0);
-            if usable(&position)? {
-                return Ok(position);
-            }
-        }
-        Err(self.no_start(space, "each of 100 random starting points has", &position))
-    }
-
-    fn no_start(&self, space: &Space, which: &str, position: &[f64]) -> Error {
-        let suspects = space.log_density(self.model).suspects(position);
-        let at_fault = match suspects {
-            Err(error) => error.to_string(),
-            Ok(sites) if sites.is_empty() => "its gradient overflows".into(),
-            Ok(sites) => format!("not finite at: {}", sites.join(", ")),
+        let value = self.density(space).log_density_and_gradient(last, &mut vec![0.0; space.dim()]);
+        let rounding = value.as_ref().map_or(0.0, |value| value.abs() * space.epsilon());
+        let precision = if space.is_double() { "f64" } else { "f32" };
+        let reason = match (value, space.is_double()) {
+            (Ok(value), double) if rounding > 1e-3 => format!(
+                "the log-density there is {value:.4e}, of which {precision} keeps steps of {rounding:.1e} nats, so that \
+                 rounding decides what is accepted; {}",
+                match double {
+                    false => "write the model in f64, or take a constant off the data",
+                    true => "take a constant off the data, or rescale them",
+                }
+            ),
+            (_, false) => "the steps may be too small for the rounding of f32: write the model in f64; or reparametrise \
+                           the model, or run a longer warm-up"
+                .into(),
+            _ => "reparametrise the model, run a longer warm-up, or give starting values with `.init(values![…])`".into(),
         };
-        Error::Algorithm {
+        Err(Error::Algorithm {
             of: "NUTS",
             why: format!(
-                "{which} a log-density or gradient that is not finite ({at_fault}); check that the data lie in the \
-                 support of their distribution, or give starting values with `.init(values![…])`"
+                "chain {} is stuck, with {moves} moves in {} draws: {reason}",
+                chain + 1,
+                self.draws
             ),
-        }
+        })
     }
+}
+
+/// Runs one chain. The model is behind a pointer, so that the sampler is compiled once and not for every model.
+fn run_chain(
+    density: Box<dyn LogDensity + '_>,
+    settings: DiagNutsSettings,
+    chain: usize,
+    position: &[f64],
+    key: Key,
+    bar: &Progress,
+) -> Result<ChainRun> {
+    let failure = Mutex::new(None);
+    let (warmup, draws) = (settings.num_tune, settings.num_draws);
+    let math = CpuMath::new(Adapter { density, failure: &failure });
+    let mut seed = [0u8; 32];
+    nuts_rs::rand::Rng::fill_bytes(&mut Seeder(key), &mut seed);
+    let mut rng = StdRng::from_seed(seed);
+    let explain = |error: &dyn fmt::Display| {
+        let fatal = failure.lock().ok().and_then(|mut failure| failure.take());
+        fatal.unwrap_or_else(|| Error::Algorithm { of: "NUTS", why: format!("chain {}: {error}", chain + 1) })
+    };
+    let mut sampler = settings.new_chain(chain as u64, math, &mut rng).map_err(|error| explain(&error))?;
+    sampler.set_position(position).map_err(|error| explain(&error))?;
+    let mut run = ChainRun::default();
+    let start = Instant::now();
+    for draw in 0..warmup + draws {
+        let (position, info) = sampler.draw().map_err(|error| explain(&error))?;
+        let kept = draw >= warmup;
+        run.push(position, kept, info.diverging, info.num_steps, info.step_size);
+        if draw + 1 == warmup {
+            run.warmup_time = start.elapsed();
+        }
+        bar.set(draw + 1, || {
+            let phase = if kept { "sampling" } else { "warm-up" };
+            format!("{phase}, {} steps of {:.2e}", info.num_steps, info.step_size)
+        });
+    }
+    run.time = start.elapsed();
+    Ok(run)
 }
 
 /// Random bytes for the trajectories, from a key.
@@ -302,8 +317,8 @@ impl nuts_rs::rand::TryRng for Seeder {
 }
 
 /// A log-density as `nuts-rs` wants it.
-struct Adapter<'a, L> {
-    density: L,
+struct Adapter<'a> {
+    density: Box<dyn LogDensity + 'a>,
     /// The error that stopped the chain.
     failure: &'a Mutex<Option<Error>>,
 }
@@ -328,13 +343,13 @@ impl LogpError for Rejection {
     }
 }
 
-impl<L: LogDensity> HasDims for Adapter<'_, L> {
+impl HasDims for Adapter<'_> {
     fn dim_sizes(&self) -> HashMap<String, u64> {
         HashMap::from([("unconstrained_parameter".into(), self.density.dim() as u64)])
     }
 }
 
-impl<L: LogDensity> CpuLogpFunc for Adapter<'_, L> {
+impl CpuLogpFunc for Adapter<'_> {
     type LogpError = Rejection;
     type FlowParameters = ();
     type ExpandedVector = Vec<f64>;

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use super::guides::drawn::Drawn;
 use crate::error::{Error, Result};
-use crate::handlers::{replay, tape};
+use crate::handlers::tape;
 use crate::kernels::rng::Key;
 use crate::model::Model;
 use crate::tensor::AnyVar;
-use crate::trace::{Kind, Next, Site, SiteName, Trace, Tracer, with_key, with_tracer};
+use crate::trace::{Kind, Next, Rows, Site, SiteName, Trace, Tracer, with_key, with_tracer};
 
 /// How the gradient of the ELBO is estimated. Each is unbiased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -74,6 +74,60 @@ impl Tracer for GuideRecorder {
         }
         self.trace.borrow_mut().push(site.clone())
     }
+}
+
+/// Gives the model the guide's draws.
+struct Played {
+    guided: Rc<Trace>,
+}
+
+impl Tracer for Played {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        let posterior = site.name.as_ref().and_then(|name| self.guided.get(name.as_str()));
+        if site.kind == Kind::Latent
+            && let Some(posterior) = posterior.filter(|posterior| posterior.kind == Kind::Latent)
+        {
+            let value = posterior.value()?;
+            check_draw(site, posterior, value)?;
+            site.value = Some(value.clone());
+        }
+        next.forward(site)
+    }
+
+    fn looks(&self) -> bool {
+        false
+    }
+}
+
+/// Checks a guide's draw where the model meets it, before the model makes something of a value that it cannot have.
+///
+/// # Errors
+/// [`Error::Algorithm`] with the site's name.
+fn check_draw(site: &Site, posterior: &Site, value: &AnyVar) -> Result<()> {
+    let parts =
+        |site: &'_ Site| -> Vec<Rows> { site.plates.iter().filter(|rows| rows.is_part()).cloned().collect() };
+    let name = site.label();
+    let why = if parts(site) != parts(posterior) {
+        format!(
+            "`{name}` stands for other rows of a subsampled plate in the guide than in the model: draw it in the guide \
+             inside of a `subsampled_plate` with the same name, size and batch, which sees the same rows"
+        )
+    } else {
+        // What an automatic guide draws is mapped onto the support; all reals have no border.
+        let of_guide = posterior.distribution.as_any().is::<Drawn>();
+        let misfit = match of_guide || !site.distribution.has_jacobian() {
+            true => site.distribution.check_form(value),
+            false => site.distribution.check(value),
+        };
+        match misfit {
+            Ok(()) => return Ok(()),
+            Err(error) => format!(
+                "what it draws for `{name}` does not fit the model ({error}); give it the shape, the precision and the \
+                 support that it has there"
+            ),
+        }
+    };
+    Err(Error::Algorithm { of: "a guide", why })
 }
 
 fn by_score(estimator: Estimator, site: &Site) -> bool {
@@ -147,8 +201,9 @@ impl Elbo {
         let recorder = GuideRecorder { estimator: self.estimator, trace: RefCell::new(Trace::default()) };
         let recorder = Rc::new(recorder);
         with_key(key, || with_tracer(recorder.clone(), || guide.run()))?;
-        let guided = recorder.trace.take();
-        let replayed = replay(|| model.run().map(|_| ()), &guided);
+        let guided = Rc::new(recorder.trace.take());
+        let played: Rc<dyn Tracer> = Rc::new(Played { guided: guided.clone() });
+        let replayed = || with_tracer(played.clone(), || model.run().map(|_| ()));
         let (_, trace) = with_key(key, || tape(&replayed))?;
         check_sites(&trace, &guided)?;
         let mut terms = Terms::default();
@@ -172,9 +227,11 @@ impl Elbo {
         let log_q = || posterior.log_prob();
         if by_score {
             let name = posterior.required_name()?.clone();
-            let log_q = log_q()?;
-            if log_q.node().is_some() {
-                terms.scores.push((name, log_q));
+            // The score is that of what was drawn; how often a row counts is in the signal.
+            let score = posterior.distribution.log_prob_sum(posterior.value()?);
+            let score = score.map_err(|error| error.at_site(posterior.label()))?;
+            if score.node().is_some() {
+                terms.scores.push((name, score));
             }
         }
         let unmasked = site.mask.is_none() && posterior.mask.is_none() && site.scale == posterior.scale;

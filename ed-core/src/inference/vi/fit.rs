@@ -10,7 +10,7 @@ use crate::handlers::{seed, tape};
 use crate::inference::{Draws, predictive};
 use crate::model::Model;
 use crate::params::{Params, with_params};
-use crate::trace::{Kind, Next, Site, Tracer, Values, with_tracer};
+use crate::trace::{Kind, Next, Site, Tracer, Values, whole_plates, with_tracer};
 
 /// Draws that a summary is made of.
 const SUMMARY_DRAWS: usize = 1_000;
@@ -78,15 +78,14 @@ impl<G: Model> Fit<G> {
         self.history.iter().map(|elbo| -elbo).collect()
     }
 
-    /// Independent draws from the posterior, as one chain. The same seed gives the same draws.
+    /// Independent draws from the posterior, as one chain: of every row of a plate, subsampled or not. The same seed gives
+    /// the same draws.
     ///
     /// # Errors
     /// The guide's, and [`Error::Parameter`](crate::Error::Parameter) if no draw is asked for.
     pub fn sample(&self, num_draws: usize, seed: u64) -> Result<Draws> {
-        predictive::draws(num_draws, seed, |_| {
-            let (_, trace) = tape(&self.posterior())?;
-            Ok(trace.latents().filter_map(|site| Some((site.name.clone()?, site.value.clone()?))).collect())
-        })
+        let draw = |_| Ok(tape(&self.posterior())?.1.latent_values());
+        whole_plates(|| predictive::draws(num_draws, seed, draw))
     }
 
     /// The centre of each posterior: its mean where that has a closed form, else the image of the unconstrained mean,
@@ -95,8 +94,8 @@ impl<G: Model> Fit<G> {
     /// # Errors
     /// The guide's, and [`Error::Undefined`](crate::Error::Undefined), with the name, where there is no such number.
     pub fn mean(&self) -> Result<Values> {
-        let (_, trace) = seed(0, || tape(&|| with_tracer(Rc::new(Centre), || self.posterior().run())))?;
-        Ok(trace.latents().filter_map(|site| Some((site.name.clone()?, site.value.clone()?))).collect())
+        let central = || with_tracer(Rc::new(Centre), || self.posterior().run());
+        Ok(whole_plates(|| seed(0, || tape(&central)))?.1.latent_values())
     }
 
     /// Mean, standard deviation and quantiles of every scalar, from 1000 draws.
@@ -114,6 +113,6 @@ impl Fit<Delta> {
     /// # Errors
     /// The guide's.
     pub fn values(&self) -> Result<Values> {
-        seed(0, || self.posterior().run())
+        whole_plates(|| seed(0, || self.posterior().run()))
     }
 }

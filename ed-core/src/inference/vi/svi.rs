@@ -49,6 +49,7 @@ const WINDOW: usize = 100;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
+#[must_use = "a fit does nothing until `run` or `step`"]
 pub struct Svi<'m, M, G> {
     model: &'m M,
     guide: G,
@@ -58,6 +59,7 @@ pub struct Svi<'m, M, G> {
     tolerance: Option<f64>,
     params: Params,
     history: Vec<f64>,
+    quiet: bool,
 }
 
 impl<'m, M: Model, G: Model> Svi<'m, M, G> {
@@ -72,6 +74,7 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
             tolerance: None,
             params: Params::new(),
             history: Vec::new(),
+            quiet: false,
         }
     }
 
@@ -123,12 +126,51 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
         self
     }
 
+    /// Shows no progress bar.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// The parameters so far, for a look between steps.
+    ///
+    /// # Examples
+    /// Steps until the location hardly moves:
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let model = || {
+    ///     let x = sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?)?;
+    ///     observe_as("y", Normal::new(&x, 1.0)?, &Var::scalar(2.0))
+    /// };
+    /// let mut svi = Svi::new(&model, Delta::of(&model)?).learning_rate(0.05);
+    /// let mut before = f64::INFINITY;
+    /// loop {
+    ///     svi.step(0)?;
+    ///     let now = svi.parameters().required("x.loc")?.item()?;
+    ///     if (now - before).abs() < 1e-6 {
+    ///         break;
+    ///     }
+    ///     before = now;
+    /// }
+    /// assert!((before - 1.0).abs() < 1e-2);
+    /// # Ok(()) }
+    /// ```
+    pub fn parameters(&self) -> &Params {
+        &self.params
+    }
+
     /// Takes all steps. The same seed gives the same fit.
     ///
     /// # Errors
-    /// As [`Svi::step`].
+    /// As [`Svi::step`], and [`Error::Parameter`] if there is no step to take.
     pub fn run(mut self, seed: u64) -> Result<Fit<G>> {
-        let progress = Progress::new("SVI", self.num_steps as u64);
+        if self.num_steps == 0 {
+            let (of, name) = ("Svi", "steps");
+            return Err(Error::Parameter { of, name, must_be: "at least 1", got: "0".into() });
+        }
+        let total = self.num_steps as u64;
+        let progress = if self.quiet { Progress::hidden() } else { Progress::new("SVI", total) };
         for step in 0..self.num_steps {
             let elbo = self.step(seed)?;
             progress.set(step as u64 + 1, || format!("ELBO {elbo:.2}"));
@@ -145,8 +187,9 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
     ///
     /// # Errors
     /// Those of the model and the guide; [`Error::Guide`] if their random variables differ; [`Error::NotFinite`], with the
-    /// site or parameter and the step, if the ELBO or a gradient is not finite; [`Error::NotWatched`] if there is no
-    /// parameter to train; those of the optimiser. The parameters stay as they were.
+    /// site or parameter and the step, if the ELBO or a gradient is not finite; [`Error::NoParameter`] if there is
+    /// nothing to train; [`Error::GradientLost`], with the place, if the model or the guide reads a number that depends on
+    /// a parameter; those of the optimiser. The parameters stay as they were.
     pub fn step(&mut self, seed: u64) -> Result<f64> {
         self.step_on(self.model, seed)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::drawn::Drawn;
-use super::latents::{Latent, Latents, emit};
+use super::latents::{Latent, Latents, part};
 use crate::error::Result;
 use crate::model::Model;
 use crate::params::any_param;
@@ -32,6 +32,7 @@ use crate::trace::{SiteName, Values};
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a guide does nothing until `Svi` trains it"]
 pub struct Delta {
     latents: Latents,
     names: Vec<SiteName>,
@@ -59,15 +60,19 @@ impl Delta {
     }
 }
 
+by_reference!(Delta);
+
 impl Model for Delta {
     type Output = Values;
     fn run(&self) -> Result<Values> {
         let point = |(site, name): (&Latent, &SiteName)| {
             let loc = any_param(name, || Ok(site.init.clone()))?;
+            let rows = site.rows()?;
+            let loc = part(loc, &rows)?;
             let (value, _) = site.prior.constrain(&loc).map_err(|error| error.at_site(&site.name))?;
             let log_prob = value.zero_like();
             let posterior = Drawn { prior: site.prior.clone(), value, log_prob, loc };
-            Ok((site.name.clone(), emit(&site.name, Arc::new(posterior))?))
+            Ok((site.name.clone(), site.emit(Arc::new(posterior), rows)?))
         };
         self.latents.sites.iter().zip(&self.names).map(point).collect()
     }

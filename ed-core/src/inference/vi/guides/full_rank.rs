@@ -42,6 +42,7 @@ const SCALE_TRIL: SiteName = SiteName::plain("full_rank.scale_tril");
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a guide does nothing until `Svi` trains it"]
 pub struct FullRank {
     latents: Latents,
     init: AnyVar,
@@ -92,6 +93,8 @@ impl FullRank {
 fn diagonal(row: usize) -> usize {
     row * (row + 3) / 2
 }
+
+by_reference!(FullRank);
 
 impl Model for FullRank {
     type Output = Values;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::drawn::Drawn;
-use super::latents::{Latents, emit};
+use super::latents::{Latents, factor, part};
 use crate::error::Result;
 use crate::ops::layout;
 use crate::tensor::{Float, Value};
@@ -25,17 +25,20 @@ impl<E: Float> JointDraw<E> {
     pub fn emit(self, latents: &Latents) -> Result<Values> {
         let mut offset = 0;
         let mut values = Values::new();
-        for site in &latents.sites {
+        for (index, site) in latents.sites.iter().enumerate() {
             let dims = *site.init.dims();
-            let cut = |flat: &Value<E>| E::into_any(layout::slice(flat, offset, dims));
-            let (z, loc) = (cut(&self.z), cut(&self.loc));
+            let rows = site.rows()?;
+            let cut = |flat: &Value<E>| part(E::into_any(layout::slice(flat, offset, dims)), &rows);
+            let (z, loc) = (cut(&self.z)?, cut(&self.loc)?);
             let (value, log_det) = site.prior.constrain(&z).map_err(|error| error.at_site(&site.name))?;
-            let log_prob = match offset {
-                0 => E::into_any(self.log_prob.clone()).plus(&log_det.scaled(-1.0))?,
+            // The joint density is that of all rows: whatever counts the rows of this run again must not count it.
+            let joint = || E::into_any(self.log_prob.clone()).scaled(1.0 / factor(&rows));
+            let log_prob = match index {
+                0 => joint().plus(&log_det.scaled(-1.0))?,
                 _ => log_det.scaled(-1.0),
             };
             let posterior = Drawn { prior: site.prior.clone(), value, log_prob, loc };
-            values.insert(&site.name, emit(&site.name, Arc::new(posterior))?)?;
+            values.insert(&site.name, site.emit(Arc::new(posterior), rows)?)?;
             offset += dims.num_elements();
         }
         Ok(values)

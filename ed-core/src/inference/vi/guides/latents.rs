@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use crate::distributions::erased::AnyDistribution;
 use crate::error::{Error, Result};
-use crate::handlers::{seed, tape};
-use crate::model::Model;
+use crate::handlers::tape;
+use crate::kernels::rng::Key;
+use crate::model::{Model, probe, require_data, unconstrained};
 use crate::tensor::{AnyVar, Dims, Float, Value};
-use crate::trace::{Kind, Next, Site, SiteName, Tracer, Values, dispatch, with_tracer};
+use crate::trace::{
+    Kind, Next, Rows, Site, SiteName, Tracer, Values, dispatch, whole_plates, with_key, with_tracer,
+};
 
 /// One latent random variable.
 #[derive(Clone, Debug)]
@@ -19,6 +22,40 @@ pub(crate) struct Latent {
     pub prior: Arc<dyn AnyDistribution>,
     /// The unconstrained numbers at which a guide starts.
     pub init: AnyVar,
+    /// The subsampled plate that it lies in: a guide holds a belief for every row, and a run reads those of its rows.
+    rows: Option<Rows>,
+}
+
+impl Latent {
+    /// The rows of this run.
+    ///
+    /// # Errors
+    /// [`Error::UnseededPlate`] if no key is in force.
+    pub fn rows(&self) -> Result<Option<Rows>> {
+        self.rows.as_ref().map(|rows| Rows::drawn(rows.name(), rows.size(), rows.batch())).transpose()
+    }
+
+    /// A posterior of these rows, on its way through the handlers.
+    ///
+    /// # Errors
+    /// Those of the handlers.
+    pub fn emit(&self, posterior: Arc<dyn AnyDistribution>, rows: Option<Rows>) -> Result<AnyVar> {
+        let mut site = Site::of(Some(self.name.clone()), posterior);
+        site.scale = factor(&rows);
+        site.plates.extend(rows);
+        dispatch(&mut site)?;
+        Ok(site.value()?.clone())
+    }
+}
+
+/// How often a row of this run counts.
+pub(crate) fn factor(rows: &Option<Rows>) -> f64 {
+    rows.as_ref().map_or(1.0, Rows::factor)
+}
+
+/// What belongs to the rows of this run.
+pub(crate) fn part(all: AnyVar, rows: &Option<Rows>) -> Result<AnyVar> {
+    rows.as_ref().map_or(Ok(all.clone()), |rows| rows.of(&all))
 }
 
 /// The latent random variables of a model, in its order.
@@ -36,12 +73,83 @@ impl Tracer for Collector {
             return next.forward(site);
         }
         let name = site.required_name()?.clone();
+        let rows = plate_of(site)?;
         let (init, value) = start(&*site.distribution).map_err(|error| error.at_site(&name))?;
         site.value = Some(value);
         let prior = site.distribution.clone();
         next.forward(site)?;
-        self.0.borrow_mut().push(Latent { name, prior, init });
+        self.0.borrow_mut().push(Latent { name, prior, init, rows });
         Ok(())
+    }
+}
+
+/// The subsampled plate that a random variable lies in, in a run that sees all of its rows.
+fn plate_of(site: &Site) -> Result<Option<Rows>> {
+    let mut parts = site.plates.iter().filter(|rows| rows.is_part());
+    let Some(rows) = parts.next() else { return Ok(None) };
+    let name = site.label();
+    let why = if let Some(outer) = parts.next() {
+        format!(
+            "`{name}` lies in two subsampled plates, `{}` and `{}`: write the guide as a model",
+            outer.name(),
+            rows.name()
+        )
+    } else if site.distribution.dims().first() != Some(&rows.size()) {
+        format!(
+            "`{name}` has the shape {} when the subsampled plate `{}` shows all of its {} rows: give it one row for each \
+             along its first axis, `(rows.len(), …)`, or sample it outside of the plate",
+            site.distribution.dims(),
+            rows.name(),
+            rows.size()
+        )
+    } else {
+        return Ok(Some(rows.clone()));
+    };
+    Err(Error::Algorithm { of: "a guide", why })
+}
+
+/// Looks for random variables whose support is another one in another run.
+struct Moved {
+    first: Vec<Latent>,
+    found: RefCell<Option<SiteName>>,
+}
+
+impl Moved {
+    /// Puts the random variable elsewhere, by which the supports that depend on it move.
+    fn look(&self, site: &Site, first: &Latent) -> Result<AnyVar> {
+        let rows = site.plates.iter().find(|rows| rows.is_part());
+        let mut there = None;
+        for shift in [-6.0, 6.0, 0.5] {
+            let shifted = first.init.plus(&full(first.prior.precision(), shift, Dims::SCALAR))?;
+            let shifted = rows.map_or(Ok(shifted.clone()), |rows| rows.of(&shifted))?;
+            let value = site.distribution.constrain(&shifted)?.0;
+            let same = match (rows, first.prior.constrain(&shifted)) {
+                (_, Err(_)) => false,
+                (None, Ok((other, _))) => {
+                    site.distribution.check(&other).is_ok() && first.prior.check(&value).is_ok()
+                }
+                (Some(_), Ok((other, _))) => near(&value.peek()?, &other.peek()?),
+            };
+            if !same {
+                self.found.borrow_mut().get_or_insert(first.name.clone());
+            }
+            there = Some(value);
+        }
+        there.ok_or_else(|| Error::Unconditioned { name: first.name.to_string() })
+    }
+}
+
+fn near(a: &[f64], b: &[f64]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + a.abs()))
+}
+
+impl Tracer for Moved {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        let first = self.first.iter().find(|latent| site.name.as_ref() == Some(&latent.name));
+        if let (Kind::Latent, None, Some(first)) = (site.kind, &site.value, first) {
+            site.value = Some(self.look(site, first)?);
+        }
+        next.forward(site)
     }
 }
 
@@ -56,18 +164,32 @@ fn start(prior: &dyn AnyDistribution) -> Result<(AnyVar, AnyVar)> {
 }
 
 impl Latents {
-    /// Runs the model once.
+    /// Runs the model, with all rows of its plates.
     ///
     /// # Errors
     /// The model's; [`Error::UnnamedSite`]; [`Error::Undefined`], with the name, for a discrete random variable;
-    /// [`Error::Algorithm`] if there is none.
+    /// [`Error::Algorithm`] if there is none, if all data are empty, or if a support depends on other random variables.
     pub fn of<M: Model>(model: &M) -> Result<Latents> {
-        let collector = Rc::new(Collector(RefCell::new(Vec::new())));
-        seed(0, || with_tracer(collector.clone(), || tape(model)))?;
-        let sites = collector.0.take();
+        let (sites, trace) = whole_plates(|| {
+            let collector = Rc::new(Collector(RefCell::new(Vec::new())));
+            let (_, trace) = with_key(Key::new(0), || with_tracer(collector.clone(), || tape(model)))?;
+            Ok((collector.0.take(), trace))
+        })?;
+        require_data("a guide", &trace)?;
         if sites.is_empty() {
             let why = "the model has no latent random variable: every one is observed, or none has a name";
             return Err(Error::Algorithm { of: "a guide", why: why.into() });
+        }
+        let moved = Rc::new(Moved { first: sites.clone(), found: RefCell::new(None) });
+        // A model that cannot run elsewhere shows nothing by it.
+        let _ = with_key(Key::new(1), || with_tracer(moved.clone(), || model.run().map(|_| ())));
+        if let Some(name) = moved.found.take() {
+            let why = format!(
+                "the support of `{name}` depends on another random variable or on the row of a plate, and an automatic \
+                 guide knows one support: sample it on a fixed one and move it, as in `low + (high - low) * u`, or write \
+                 the guide as a model"
+            );
+            return Err(Error::Algorithm { of: "a guide", why });
         }
         Ok(Latents { sites })
     }
@@ -83,8 +205,7 @@ impl Latents {
                 let known = self.sites.iter().map(|site| site.name.to_string()).collect();
                 return Err(Error::NoSuchSite { name: name.to_string(), known });
             };
-            let inside = site.prior.check(value).and_then(|()| site.prior.unconstrain(value));
-            site.init = inside.map_err(|error| error.at_site(name))?.detach();
+            site.init = unconstrained(&*site.prior, value).map_err(|error| error.at_site(name))?.detach();
         }
         Ok(())
     }
@@ -94,7 +215,7 @@ impl Latents {
     /// # Errors
     /// The model's.
     pub fn start_at_draw<M: Model>(&mut self, model: &M, from: u64) -> Result<()> {
-        let (_, trace) = seed(from, || tape(model))?;
+        let trace = whole_plates(|| probe(model, Key::new(from)))?;
         let values = trace.latents().filter_map(|site| Some((site.name.clone()?, site.value.clone()?)));
         self.start_at(&values.collect())
     }
@@ -117,14 +238,6 @@ impl Latents {
     }
 }
 
-/// A random variable of a guide on its way through the handlers.
-pub(crate) fn emit(name: &SiteName, distribution: Arc<dyn AnyDistribution>) -> Result<AnyVar> {
-    let name = Some(name.clone());
-    let mut site = Site::of(name, distribution);
-    dispatch(&mut site)?;
-    Ok(site.value()?.clone())
-}
-
 /// The same number everywhere, in a precision by name.
 pub(crate) fn full(precision: &str, x: f64, dims: Dims) -> AnyVar {
     match precision {
@@ -135,14 +248,7 @@ pub(crate) fn full(precision: &str, x: f64, dims: Dims) -> AnyVar {
 
 /// A vector, in a precision by name.
 pub(crate) fn from_numbers(precision: &str, numbers: &[f64]) -> AnyVar {
-    let dims = Dims::vector(numbers.len());
-    match precision {
-        f32::NAME => {
-            let numbers: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
-            AnyVar::F32(Value::new(Arc::new(numbers.into()), dims))
-        }
-        _ => AnyVar::F64(Value::new(Arc::new(numbers.to_vec().into()), dims)),
-    }
+    AnyVar::from_numbers(precision, numbers, Dims::vector(numbers.len()))
 }
 
 /// Standard normal noise.

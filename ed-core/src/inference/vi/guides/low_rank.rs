@@ -22,6 +22,7 @@ const LOG_SCALE: SiteName = SiteName::plain("low_rank.log_scale");
 /// Parameters: `low_rank.loc` of shape `[n]`, `low_rank.factor` of shape `[n, rank]`, `low_rank.log_scale` of shape
 /// `[n]`. Cost: `n · rank²` a step.
 #[derive(Clone, Debug)]
+#[must_use = "a guide does nothing until `Svi` trains it"]
 pub struct LowRank {
     latents: Latents,
     init: AnyVar,
@@ -75,6 +76,8 @@ impl LowRank {
         crate::tensor::with_value!(&flat, flat => Float::into_any(flat.with_dims(dims)))
     }
 }
+
+by_reference!(LowRank);
 
 impl Model for LowRank {
     type Output = Values;

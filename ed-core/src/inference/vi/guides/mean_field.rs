@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::drawn::Drawn;
-use super::latents::{Latent, Latents, emit, full, noise, require_positive, standard_log_prob};
+use super::latents::{Latent, Latents, full, noise, part, require_positive, standard_log_prob};
 use crate::distributions::erased::AnyDistribution;
 use crate::error::Result;
 use crate::kernels::rng::Key;
@@ -11,14 +11,14 @@ use crate::model::Model;
 use crate::ops::{elementwise as ew, reduce};
 use crate::params::any_param;
 use crate::tensor::{AnyVar, Float, Value};
-use crate::trace::{SiteName, Values, key_for};
+use crate::trace::{Rows, SiteName, Values, key_for};
 
 /// Independent normal numbers, one for each unconstrained number of the model (Kucukelbir et al. 2017, section 2.4):
 /// `z = loc + exp(log_scale) ε`, mapped onto the support of each random variable.
 ///
 /// A random variable on all reals gets a plain [`Normal`](crate::distributions::Normal), so that its divergence from a
-/// normal prior is computed in closed form. Parameters: `<site>.loc` and `<site>.log_scale`. The support of a random
-/// variable is that of the first run.
+/// normal prior is computed in closed form. Parameters: `<site>.loc` and `<site>.log_scale`; those of a random variable
+/// inside of a subsampled plate have one row for every repetition, of which a run reads the ones that it sees.
 ///
 /// # Examples
 /// ```
@@ -41,6 +41,7 @@ use crate::trace::{SiteName, Values, key_for};
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "a guide does nothing until `Svi` trains it"]
 pub struct MeanField {
     latents: Latents,
     names: Vec<(SiteName, SiteName)>,
@@ -53,7 +54,8 @@ impl MeanField {
     ///
     /// # Errors
     /// The model's; [`Error::Undefined`](crate::Error::Undefined), with the name, for a discrete random variable;
-    /// [`Error::Algorithm`](crate::Error::Algorithm) if there is no latent one.
+    /// [`Error::Algorithm`](crate::Error::Algorithm) if there is no latent one, if all data are empty, or if the support
+    /// of one depends on another.
     pub fn of<M: Model>(model: &M) -> Result<MeanField> {
         let latents = Latents::of(model)?;
         let names = latents.sites.iter().map(|site| {
@@ -95,11 +97,13 @@ impl MeanField {
         &self,
         site: &Latent,
         (loc, log_scale): &(SiteName, SiteName),
+        rows: &Option<Rows>,
     ) -> Result<Arc<dyn AnyDistribution>> {
         let loc = any_param(loc, || Ok(site.init.clone()))?;
         let log_scale = any_param(log_scale, || {
             Ok(full(site.prior.precision(), self.init_scale.ln(), *site.init.dims()))
         })?;
+        let (loc, log_scale) = (part(loc, rows)?, part(log_scale, rows)?);
         match (&loc, &log_scale) {
             (AnyVar::F32(loc), AnyVar::F32(log_scale)) => posterior(site, loc, log_scale),
             (AnyVar::F64(loc), AnyVar::F64(log_scale)) => posterior(site, loc, log_scale),
@@ -136,12 +140,15 @@ fn pushed_forward<E: Float>(
     Ok(Drawn { prior: site.prior.clone(), value, log_prob, loc: E::into_any(loc.clone()) })
 }
 
+by_reference!(MeanField);
+
 impl Model for MeanField {
     type Output = Values;
     fn run(&self) -> Result<Values> {
         let draw = |(site, names): (&Latent, &(SiteName, SiteName))| {
-            let posterior = self.posterior(site, names).map_err(|error| error.at_site(&site.name))?;
-            Ok((site.name.clone(), emit(&site.name, posterior)?))
+            let rows = site.rows()?;
+            let posterior = self.posterior(site, names, &rows).map_err(|error| error.at_site(&site.name))?;
+            Ok((site.name.clone(), site.emit(posterior, rows)?))
         };
         self.latents.sites.iter().zip(&self.names).map(draw).collect()
     }

@@ -1,5 +1,17 @@
 //! Guides, one file each: models whose random variables are the posteriors of another model's.
 
+/// A reference to a guide is a guide.
+macro_rules! by_reference {
+    ($guide:ident) => {
+        impl Model for &$guide {
+            type Output = Values;
+            fn run(&self) -> Result<Values> {
+                (**self).run()
+            }
+        }
+    };
+}
+
 mod delta;
 pub(crate) mod drawn;
 mod full_rank;
