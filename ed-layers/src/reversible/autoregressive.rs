@@ -58,17 +58,14 @@ impl<E: Float> Autoregressive<E> {
     fn in_turn(&self, x: &Value<E>) -> Result<(Value<E>, Value<E>)> {
         let flat = Flat::of(x)?;
         let sorted = self.ordered(&flat.rows, 0)?;
-        let solved = self.net.solve(&sorted, self.transform)?;
+        let fixed = self.net.detached();
+        let solved = fixed.solve(&sorted, self.transform)?;
         let y = if sorted.node().is_some() || self.net.on_tape() {
             // One more pass, at the solution, carries the gradients; what it lacks is how the solution moves itself.
             let params = self.net.outputs(&solved)?;
             let (y, _) = self.transform.apply(sorted.value(), params.value(), Direction::Inverse)?;
-            let fixed_point = FixedPoint {
-                net: self.net.detached(),
-                transform: self.transform,
-                given: sorted.detach(),
-                solved,
-            };
+            let fixed_point =
+                FixedPoint { net: fixed, transform: self.transform, given: sorted.detach(), solved };
             Var::from_value(apply(fixed_point, &[&y], *y.dims()))?
         } else {
             solved
