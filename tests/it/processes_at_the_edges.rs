@@ -1,6 +1,6 @@
 //! Processes, likelihoods and losses at the edges of what they are given.
 
-use ed::layers::gp::kernels::{ExponentiatedQuadratic, Kernel, Matern12, Matern32, Matern52};
+use ed::layers::gp::kernels::{ExponentiatedQuadratic, Kernel, Matern12, Matern32, Matern52, Periodic};
 use ed::layers::gp::likelihoods::{
     BernoulliLikelihood, CategoricalLikelihood, GaussianLikelihood, HeteroscedasticGaussian, Likelihood,
     PoissonLikelihood, StudentTLikelihood,
@@ -130,6 +130,21 @@ fn observations_far_away_say_nothing_and_break_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_periodic_function_is_as_periodic_far_away() -> Result<()> {
+    fn check<E: ed::tensor::Float>(far: f64) -> Result<()> {
+        let kernel = Periodic::new().lengthscale(Positive::Fixed(1.0)).variance(Positive::Fixed(1.0));
+        let k = kernel.matrix(&column::<E>(&[far]), &column(&[far + 0.25, 0.5, -far]))?.to_vec()?;
+        for (k, sine) in k.iter().zip([0.5, 1.0, 0.0f64]) {
+            let expected = (-2.0 * sine).exp();
+            assert!((k.to_f64() - expected).abs() < 1e-6, "{} {far}: {k} is not {expected}", E::NAME);
+        }
+        Ok(())
+    }
+    check::<f32>(1e6)?;
+    check::<f64>(1e15)
+}
+
+#[test]
 fn a_row_of_zeros_among_others_leaves_them_their_answers() -> Result<()> {
     fn check<E: ed::tensor::Float>() -> Result<()> {
         let rows = |numbers: &[f64]| -> Result<Points<E>> {
@@ -197,6 +212,21 @@ fn what_cannot_be_observed_is_refused_with_its_place_by_every_likelihood() -> Re
     refuse(&GaussianLikelihood::new(), 1, 1, &[nan, inf])?;
     refuse(&StudentTLikelihood::new(4.0), 2, 2, &[nan, inf])?;
     refuse(&HeteroscedasticGaussian, 2, 1, &[nan, inf])
+}
+
+#[test]
+fn counts_of_a_function_that_is_known_have_the_variance_of_their_mean() -> Result<()> {
+    fn check<E: ed::tensor::Float>() -> Result<()> {
+        let loc = Var::from_vec(vec![E::from_f64(3f64.ln())], (1usize, 1usize))?;
+        let counts = PoissonLikelihood.predictive(&Normal::new(loc, 1e-25)?)?;
+        for moment in [counts.mean()?, counts.variance()?] {
+            let moment = moment.to_vec()?[0].to_f64();
+            assert!((moment - 3.0).abs() < 1e-5, "{} {moment}", E::NAME);
+        }
+        Ok(())
+    }
+    check::<f32>()?;
+    check::<f64>()
 }
 
 #[test]

@@ -51,8 +51,11 @@ impl Periodic {
     /// Points on circles: `[N, features] → [N, 2 · features]`.
     fn wrapped<E: Float>(&self, x: &Points<E>) -> Result<Points<E>> {
         let (rows, features) = *x.shape();
-        let frequency = self.period.read::<_, E>("Periodic", "period", ())?.recip() * TAU;
-        let angles = (x * &frequency).transpose();
+        let turns = x * &self.period.read::<_, E>("Periodic", "period", ())?.recip();
+        // Whole turns change nothing, whatever the period becomes; without them an angle keeps its digits.
+        let whole = turns.detach().to_vec()?.into_iter().map(|turn| E::from_f64(turn.to_f64().round()));
+        let whole = Var::from_vec(whole.collect(), (rows, features))?;
+        let angles = ((turns - whole) * TAU).transpose();
         let halves = Var::stack(&[angles.cos(), angles.sin()])?;
         Ok(halves.reshape((2 * features, rows))?.transpose())
     }

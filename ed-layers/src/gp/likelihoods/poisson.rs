@@ -10,6 +10,9 @@ use crate::layer::Layer;
 
 const NAME: &str = "PoissonLikelihood";
 
+/// The least squared coefficient of variation of a rate.
+const LEAST_SPREAD: f64 = 1e-12;
+
 /// `y ~ Poisson(e^f)`.
 ///
 /// `E log p(y) = yμ - e^(μ + σ²/2) - ln Γ(y + 1)` for `f ~ N(μ, σ²)`. An observation has mean `m = e^(μ + σ²/2)` and
@@ -43,8 +46,8 @@ impl Likelihood for PoissonLikelihood {
     }
 
     fn predictive<E: Float>(&self, f: &Functions<E>) -> Result<NegativeBinomial<(usize, usize), E>> {
-        // Of a negative binomial of r failures: variance = m + m²/r.
-        let failures = f.scale()?.square().expm1().recip();
+        // Of a negative binomial of r failures: variance = m + m²/r. Of a function that is known, r has no bound.
+        let failures = (f.scale()?.square().expm1() + LEAST_SPREAD).recip();
         let logits = rate(f)?.ln() - failures.ln();
         NegativeBinomial::from_logits(failures, logits)
     }
