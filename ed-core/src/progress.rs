@@ -1,7 +1,8 @@
-//! Progress bars that cost nothing to advance and appear only when there is something to wait for.
+//! Progress bars that cost nothing to advance and appear only when there is something to wait for, and lines in their
+//! place where nobody sees a bar.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,11 +10,13 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Shortest time between two drawings of one bar.
 const REDRAW: Duration = Duration::from_millis(100);
+/// Time before the first line of a log, and between two of them.
+const LINE: Duration = Duration::from_secs(30);
 
 /// The progress of one piece of work, drawn on stderr.
 ///
-/// The bar appears after one second, is redrawn at most ten times a second, and stays away if stderr is not a
-/// terminal. Between drawings [`set`](Progress::set) only stores the position and reads the clock.
+/// The bar appears after one second and is redrawn at most ten times a second. If stderr is not a terminal but a log,
+/// a line is written every thirty seconds instead. Between drawings [`set`](Progress::set) only stores the position and reads the clock.
 /// Dropping the value removes the bar as [`finish`](Progress::finish) does.
 ///
 /// ```
@@ -39,13 +42,14 @@ pub struct Progress {
 #[derive(Debug)]
 enum Target {
     Hidden,
+    Log,
     Terminal { bar: ProgressBar, shown: AtomicBool },
 }
 
 impl Progress {
     /// A bar of its own; `total`: the number of steps.
     pub fn new(label: impl Into<String>, total: u64) -> Self {
-        let target = if std::io::stderr().is_terminal() { alone() } else { Target::Hidden };
+        let target = if std::io::stderr().is_terminal() { alone() } else { Target::Log };
         Self::with(label.into(), total, target)
     }
 
@@ -61,7 +65,7 @@ impl Progress {
         let shared = std::io::stderr().is_terminal().then(MultiProgress::new);
         let target = || match &shared {
             Some(shared) => terminal(shared.add(ProgressBar::new(0))),
-            None => Target::Hidden,
+            None => Target::Log,
         };
         (1..=num_chains).map(|chain| Self::with(format!("{label} {chain}"), total, target())).collect()
     }
@@ -70,6 +74,7 @@ impl Progress {
         let next_draw = match target {
             Target::Hidden => u64::MAX,
             Target::Terminal { .. } => PATIENCE.as_millis() as u64,
+            Target::Log => LINE.as_millis() as u64,
         };
         Self {
             label,
@@ -92,7 +97,8 @@ impl Progress {
         if now < due {
             return;
         }
-        let next = now + REDRAW.as_millis() as u64;
+        let pause = if matches!(self.target, Target::Log) { LINE } else { REDRAW };
+        let next = now + pause.as_millis() as u64;
         // Of several threads that find the drawing due, one draws.
         if self.next_draw.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             self.draw(position, message().into());
@@ -108,12 +114,28 @@ impl Progress {
     pub fn finish(self) {}
 
     fn draw(&self, position: u64, message: String) {
-        let Target::Terminal { bar, shown } = &self.target else { return };
-        if !shown.swap(true, Ordering::Relaxed) {
-            self.show(bar);
+        match &self.target {
+            Target::Hidden => {}
+            // A log that cannot be written is no reason to stop.
+            Target::Log => drop(writeln!(std::io::stderr(), "{}", self.line(position, &message))),
+            Target::Terminal { bar, shown } => {
+                if !shown.swap(true, Ordering::Relaxed) {
+                    self.show(bar);
+                }
+                bar.set_message(message);
+                bar.set_position(position.min(self.total));
+            }
         }
-        bar.set_message(message);
-        bar.set_position(position.min(self.total));
+    }
+
+    /// What a log says.
+    fn line(&self, position: u64, message: &str) -> String {
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let left = self.total.saturating_sub(position) as f64 / position.max(1) as f64 * elapsed;
+        format!(
+            "{}: {position} of {} in {elapsed:.0} s, about {left:.0} s left; {message}",
+            self.label, self.total
+        )
     }
 
     /// First drawing: everything before it must not touch the bar, because every change draws.
@@ -170,6 +192,26 @@ mod tests {
             });
         }
         assert_eq!(drawn, 1, "the second drawing is not due");
+    }
+
+    #[test]
+    fn a_log_gets_a_line_when_it_is_due_and_then_waits() {
+        let progress = Progress::with("training".into(), 300, Target::Log);
+        progress.set(100, || -> String { panic!("written too early") });
+        progress.next_draw.store(0, Ordering::Relaxed);
+        let mut written = 0;
+        for position in 101..=103 {
+            progress.set(position, || {
+                written += 1;
+                "loss 0.5"
+            });
+        }
+        assert_eq!(written, 1);
+        let line = progress.line(100, "loss 0.5");
+        assert!(
+            line.starts_with("training: 100 of 300 in 0 s, about ") && line.ends_with("; loss 0.5"),
+            "{line}"
+        );
     }
 
     #[test]
