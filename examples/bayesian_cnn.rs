@@ -156,8 +156,7 @@ fn task(options: &Options) -> Result<Task> {
 fn broken(digits: &Digits) -> Images {
     let (side, half) = (Digits::SIDE, Digits::SIDE / 2);
     let mut pixels = Vec::with_capacity(digits.images.len());
-    for row in 0..digits.num_rows {
-        let image = digits.image(row);
+    for image in digits.images.chunks_exact(side * side) {
         let moved = |place: usize| (place + half) % side;
         pixels.extend((0..side * side).map(|place| image[moved(place / side) * side + moved(place % side)]));
     }
@@ -206,7 +205,7 @@ impl Trial<'_> {
         let draws = self.options.pick(predictions / members, 1);
         let net = network(&belief);
 
-        let batches = Batches::new(task.train.len(), 64, options.seed);
+        let batches = Batches::new(task.train.len(), 64, options.seed)?;
         let steps = task.epochs * batches.per_epoch();
         let batches = std::cell::RefCell::new(batches);
         let trained = Train::new(task.train.len(), |step| {

@@ -213,9 +213,9 @@ impl Task {
         let groups = by_length(&self.train);
         let mut batches: BTreeMap<usize, (Batches, usize)> = groups
             .iter()
-            .map(|(&length, group)| (length, (Batches::new(group.len(), batch_size, seed), 0)))
-            .collect();
-        let mut leaders = Batches::new(self.train.len(), 1, seed);
+            .map(|(&length, group)| Ok((length, (Batches::new(group.len(), batch_size, seed)?, 0))))
+            .collect::<Result<_>>()?;
+        let mut leaders = Batches::new(self.train.len(), 1, seed)?;
         let places = |step| {
             let length = self.train[leaders.rows(step)[0]].len();
             let (rows, used) = batches.get_mut(&length)?;

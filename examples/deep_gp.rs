@@ -123,7 +123,7 @@ fn fit(
     let mut params = Params::new();
     // Inducing inputs start from all training rows.
     ed::params::make_params(&mut params, || ed::handlers::seed(seed, &start))?;
-    let batches = std::cell::RefCell::new(Batches::new(rows, BATCH, seed));
+    let batches = std::cell::RefCell::new(Batches::new(rows, BATCH, seed)?);
     let program = |step: usize| {
         let mut batches = batches.borrow_mut();
         let rows = batches.rows(step);
@@ -242,9 +242,10 @@ fn mean_and_error(figures: &[f64]) -> (f64, f64) {
 /// The mountains: a quarter of the squares to learn from, the others to judge by.
 fn mountains(options: &Options) -> Result<(Dataset, Vec<Vec<usize>>, data::Terrain)> {
     let terrain = data::terrain();
-    let places = |i: usize| terrain.place(i / terrain.num_columns, i % terrain.num_columns);
+    let place = |i: usize| terrain.place(i / terrain.num_columns, i % terrain.num_columns);
+    let places: Vec<[f64; 2]> = (0..terrain.elevation.len()).map(place).collect::<Result<_, _>>()?;
     let table = Dataset {
-        features: (0..terrain.elevation.len()).flat_map(places).collect(),
+        features: places.concat(),
         target: terrain.elevation.clone(),
         num_rows: terrain.elevation.len(),
         num_features: 2,
@@ -267,7 +268,7 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
     }
     let (table, splits, terrain) = match options.value("data") {
         Some(folder) => {
-            let (table, splits) = data::table_with_splits(folder.as_ref())?;
+            let (table, splits) = data::table_with_splits(folder)?;
             (table, splits, None)
         }
         None => {
@@ -286,7 +287,7 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
         let mut held_out = vec![false; table.num_rows];
         test.iter().for_each(|&row| held_out[row] = true);
         let train: Vec<usize> = (0..table.num_rows).filter(|&row| !held_out[row]).collect();
-        let (train, test) = (table.select(&train), table.select(test));
+        let (train, test) = (table.select(&train)?, table.select(test)?);
         println!("split {}: {} rows to learn from, {} held out", number + 1, train.num_rows, test.num_rows);
         let task = Task::new(&train, &test)?;
         let seed = options.seed;

@@ -79,7 +79,8 @@ fn shape(name: &str, num: usize, key: Key) -> Result<Rows> {
 fn table(folder: &Path, options: &Options) -> Result<Data> {
     let (data, splits) = table_with_splits(folder)?;
     let width = data.num_features + 1;
-    let row = |row: usize| data.row(row).iter().copied().chain([data.target[row]]);
+    let features: Vec<&[f64]> = data.features.chunks_exact(data.num_features).collect();
+    let row = |row: usize| features[row].iter().copied().chain([data.target[row]]);
     let held_out = &splits[0];
     let train: Vec<f64> = (0..data.num_rows).filter(|at| !held_out.contains(at)).flat_map(row).collect();
     let test: Vec<f64> = held_out.iter().flat_map(|&at| row(at)).collect();
@@ -107,7 +108,7 @@ fn fit<L: Reversible<f32> + Clone + 'static>(
     let (train, validation) = data.validation(options.seed)?;
     let num_rows = train.shape().0;
     let steps = options.number("steps", options.pick(2_000, 6))?;
-    let mut batches = Batches::new(num_rows, 256, options.seed);
+    let mut batches = Batches::new(num_rows, 256, options.seed)?;
     let batches: Vec<Vec<usize>> = (0..steps).map(|step| batches.rows(step).to_vec()).collect();
     let loss = |rows: &Rows| -> Result<Var<()>> {
         let density = flow.distribution(Normal::standard((rows.shape().0, width))?)?;

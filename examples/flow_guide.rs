@@ -131,9 +131,8 @@ fn logistic(options: &Options, report: &mut Report) -> Result<()> {
     let data = breast_cancer();
     let data = data.standardised(&data)?;
     let width = data.num_features + 1;
-    let rows = (0..data.num_rows)
-        .flat_map(|row| std::iter::once(1.0).chain(data.row(row).iter().copied()))
-        .collect();
+    let rows = data.features.chunks_exact(data.num_features);
+    let rows = rows.flat_map(|row| std::iter::once(1.0).chain(row.iter().copied())).collect();
     let features = Matrix::from_vec(rows, (data.num_rows, width))?;
     let observed = condition(
         || regression(&features),

@@ -165,7 +165,7 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
                 let label = usize::from(test.labels[row]);
                 let probs: Vec<f64> =
                     probs[row * CLASSES..][..CLASSES].iter().map(|&p| f64::from(p)).collect();
-                grid = grid.item(format!("a {label}"), test.image(row), &probs, Some(label));
+                grid = grid.item(format!("a {label}"), test.image(row)?, &probs, Some(label));
             }
         }
     }

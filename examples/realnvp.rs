@@ -39,7 +39,7 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
 
     let batch_size = options.pick(256, 64);
     let steps = options.number("steps", if num_train > 10_000 { 3_000 } else { options.pick(500, 10) })?;
-    let mut batches = Batches::new(num_train, batch_size, options.seed);
+    let mut batches = Batches::new(num_train, batch_size, options.seed)?;
     let schedule: Vec<Vec<usize>> = (0..steps).map(|step| batches.rows(step).to_vec()).collect();
     let noise = Key::new(options.seed).fold_in_str("dequantisation");
     let adam = Adam::new(Schedule::cosine(1e-3, steps as u64)).weight_decay(1e-2).clip_norm(10.0);

@@ -16,7 +16,6 @@
 mod common;
 
 use std::cell::RefCell;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
@@ -175,7 +174,8 @@ fn train(table: &Dataset, scales: &Scales, kl_weight: f64, effort: Effort, seed:
     let network = Network::new(noise);
     let (features, targets) = scales.apply(table)?;
     // Small enough for many steps an epoch on a small table, and for operations that stay on the thread of their split.
-    let batches = RefCell::new(Batches::new(table.num_rows, (table.num_rows / 100).clamp(32, 128), seed));
+    let batches = Batches::new(table.num_rows, (table.num_rows / 100).clamp(32, 128), seed)?;
+    let batches = RefCell::new(batches);
     Train::new(table.num_rows, |step| {
         let mut batches = batches.borrow_mut();
         let batch = batches.rows(step);
@@ -275,9 +275,9 @@ fn outcomes(table: &Dataset, splits: &[Vec<usize>], effort: Effort, seed: u64) -
         loop {
             let split = next.fetch_add(1, Ordering::Relaxed);
             let Some(test) = splits.get(split) else { return Ok(outcomes) };
-            let train_rows = table.select(&others(table.num_rows, test));
+            let train_rows = table.select(&others(table.num_rows, test))?;
             let seed = Key::new(seed).fold_in(split as u64).stream().next_u64();
-            outcomes.push((split, run(&train_rows, &table.select(test), effort, seed, &done)?));
+            outcomes.push((split, run(&train_rows, &table.select(test)?, effort, seed, &done)?));
         }
     };
     let num_threads = thread::available_parallelism().map_or(1, usize::from).min(splits.len());
@@ -303,7 +303,7 @@ fn mean_and_error(numbers: &[f64]) -> (f64, Option<f64>) {
 
 fn example(options: &Options, report: &mut Report) -> Result<()> {
     let (table, mut splits) = match options.value("data") {
-        Some(folder) => data::table_with_splits(Path::new(folder))?,
+        Some(folder) => data::table_with_splits(folder)?,
         None => {
             let table = data::diabetes();
             let test = |split| Ok(split_indices(table.num_rows, 0.1, split)?.1);

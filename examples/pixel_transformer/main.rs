@@ -75,7 +75,7 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
     });
     let batch_size = options.pick(32, 16);
     let steps = options.number("steps", options.pick(1_000, 10))?;
-    let mut batches = Batches::new(num_train, batch_size, options.seed);
+    let mut batches = Batches::new(num_train, batch_size, options.seed)?;
     let rows: Vec<Vec<usize>> = (0..steps).map(|step| batches.rows(step).to_vec()).collect();
     let adam = Adam::new(Schedule::cosine(3e-3, steps as u64)).weight_decay(1e-2).clip_norm(1.0);
     let trained = Train::new(num_train, |step| net.nll(&data.images(&data.train, &rows[step])?))

@@ -1,6 +1,7 @@
 //! Hand-written digits of 8 × 8 pixels.
 
-use super::split::{DataError, split_indices};
+use super::dataset::chunk;
+use super::split::{DataError, split_indices, stratified_split_indices};
 
 static PACKED: &[u8] = include_bytes!("digits.bin");
 const NUM_ROWS: usize = 1797;
@@ -26,8 +27,9 @@ pub struct Digits {
 ///
 /// ```
 /// let digits = ed_core::data::digits();
-/// assert_eq!(digits.image(0).len(), 64);
+/// assert_eq!(digits.image(0)?.len(), 64);
 /// assert_eq!(digits.labels[..5], [0, 1, 2, 3, 4]);
+/// # Ok::<(), ed_core::data::DataError>(())
 /// ```
 pub fn digits() -> Digits {
     let (images, labels) = PACKED.split_at(NUM_ROWS * BYTES_PER_IMAGE);
@@ -48,10 +50,14 @@ impl Digits {
 
     /// One image.
     ///
-    /// # Panics
-    /// If `index` is not below `num_rows`, as a slice does.
-    pub fn image(&self, index: usize) -> &[f32] {
-        &self.images[index * Self::NUM_PIXELS..][..Self::NUM_PIXELS]
+    /// # Errors
+    /// [`DataError::Index`] if there is no such image.
+    pub fn image(&self, index: usize) -> Result<&[f32], DataError> {
+        chunk(&self.images, Self::NUM_PIXELS, index).ok_or(DataError::Index {
+            what: "image",
+            index,
+            len: self.num_rows,
+        })
     }
 
     /// Training and test images; see [`split_indices`].
@@ -60,14 +66,30 @@ impl Digits {
     /// [`DataError::TestFraction`] unless both sides get an image.
     pub fn split(&self, test_fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
         let (train, test) = split_indices(self.num_rows, test_fraction, seed)?;
-        Ok((self.select(&train), self.select(&test)))
+        Ok((self.select(&train)?, self.select(&test)?))
     }
 
-    fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            images: rows.iter().flat_map(|&row| self.image(row)).copied().collect(),
-            labels: rows.iter().map(|&row| self.labels[row]).collect(),
-            num_rows: rows.len(),
+    /// As [`Digits::split`], with the same share of every digit on both sides; see [`stratified_split_indices`].
+    ///
+    /// # Errors
+    /// Those of [`stratified_split_indices`].
+    pub fn stratified_split(&self, test_fraction: f64, seed: u64) -> Result<(Self, Self), DataError> {
+        let (train, test) = stratified_split_indices(&self.labels, test_fraction, seed)?;
+        Ok((self.select(&train)?, self.select(&test)?))
+    }
+
+    /// Some of the images, in the order given.
+    ///
+    /// # Errors
+    /// [`DataError::Index`] with the first that is not there.
+    pub fn select(&self, rows: &[usize]) -> Result<Self, DataError> {
+        let mut images = Vec::with_capacity(rows.len() * Self::NUM_PIXELS);
+        let mut labels = Vec::with_capacity(rows.len());
+        for &index in rows {
+            images.extend_from_slice(self.image(index)?);
+            let missing = DataError::Index { what: "label", index, len: self.labels.len() };
+            labels.push(*self.labels.get(index).ok_or(missing)?);
         }
+        Ok(Self { images, labels, num_rows: rows.len() })
     }
 }

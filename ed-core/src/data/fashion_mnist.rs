@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::dataset::chunk;
+use super::split::DataError;
 use crate::error::{Error, Result};
 
 /// Where Debian's package `dataset-fashion-mnist` puts the files.
@@ -35,10 +37,14 @@ impl FashionMnist {
 
     /// One image.
     ///
-    /// # Panics
-    /// If `index` is not below `num_rows`, as a slice does.
-    pub fn image(&self, index: usize) -> &[f32] {
-        &self.images[index * Self::NUM_PIXELS..][..Self::NUM_PIXELS]
+    /// # Errors
+    /// [`DataError::Index`] if there is no such image.
+    pub fn image(&self, index: usize) -> Result<&[f32], DataError> {
+        chunk(&self.images, Self::NUM_PIXELS, index).ok_or(DataError::Index {
+            what: "image",
+            index,
+            len: self.num_rows,
+        })
     }
 
     /// The first `num_rows` images, or all if there are fewer.
@@ -167,7 +173,9 @@ mod tests {
         let folder = written("whole", &all);
         let (train, test) = fashion_mnist(Some(&folder)).unwrap();
         assert_eq!(train, test);
-        assert_eq!((train.num_rows, train.labels[0], train.image(0)[255]), (1, 9, 1.0));
+        assert_eq!((train.num_rows, train.labels[0], train.image(0).unwrap()[255]), (1, 9, 1.0));
+
+        assert!(train.image(1).is_err() && train.image(usize::MAX).is_err());
 
         std::fs::write(folder.join("t10k-images-idx3-ubyte"), &images[..100]).unwrap();
         let error = fashion_mnist(Some(&folder)).unwrap_err().to_string();

@@ -34,7 +34,7 @@ pub use eight_schools::{EightSchools, eight_schools};
 pub use fashion_mnist::{FashionMnist, fashion_mnist, has_fashion_mnist};
 pub use folder::table_with_splits;
 pub use reber::{REBER_SYMBOLS, embedded_reber, embedded_reber_entropy};
-pub use split::{DataError, split_indices};
+pub use split::{DataError, grouped_split_indices, split_indices, stratified_split_indices};
 pub use standardiser::Standardiser;
 pub use tabular::{breast_cancer, diabetes};
 pub use terrain::{Terrain, terrain};

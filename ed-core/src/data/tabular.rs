@@ -10,7 +10,8 @@ static DIABETES: &str = include_str!("diabetes.csv");
 /// ```
 /// let data = ed_core::data::breast_cancer();
 /// assert_eq!((data.num_rows, data.num_features), (569, 30));
-/// assert_eq!(data.row(0)[0], 17.99);
+/// assert_eq!(data.row(0)?[0], 17.99);
+/// # Ok::<(), ed_core::data::DataError>(())
 /// ```
 pub fn breast_cancer() -> Dataset {
     const NUM_ROWS: usize = 569;

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::dataset::chunk;
+use super::split::DataError;
+
 static ELEVATION: &[u8] = include_bytes!("terrain.bin");
 
 /// Elevations on a regular grid.
@@ -24,9 +27,10 @@ pub struct Terrain {
 /// ```
 /// let terrain = ed_core::data::terrain();
 /// assert_eq!((terrain.num_rows, terrain.num_columns), (86, 100));
-/// assert_eq!((terrain.at(0, 0), terrain.at(85, 99)), (577.0, 455.0));
-/// let [longitude, latitude] = terrain.place(85, 99);
+/// assert_eq!((terrain.at(0, 0)?, terrain.at(85, 99)?), (577.0, 455.0));
+/// let [longitude, latitude] = terrain.place(85, 99)?;
 /// assert!((longitude + 84.0821).abs() < 1e-3 && (latitude - 36.7312).abs() < 1e-3);
+/// # Ok::<(), ed_core::data::DataError>(())
 /// ```
 pub fn terrain() -> Terrain {
     const NUM_COLUMNS: usize = 100;
@@ -44,17 +48,32 @@ pub fn terrain() -> Terrain {
 impl Terrain {
     /// The elevation of one square.
     ///
-    /// # Panics
-    /// If there is no such square, as a slice does.
-    pub fn at(&self, row: usize, column: usize) -> f64 {
-        self.elevation[row * self.num_columns + column]
+    /// # Errors
+    /// [`DataError::Index`] if there is no such row or column.
+    pub fn at(&self, row: usize, column: usize) -> Result<f64, DataError> {
+        self.check(row, column)?;
+        let missing = DataError::Index { what: "row", index: row, len: self.num_rows };
+        chunk(&self.elevation, self.num_columns, row).map(|row| row[column]).ok_or(missing)
     }
 
     /// Longitude and latitude of the middle of a square, in degrees.
-    pub fn place(&self, row: usize, column: usize) -> [f64; 2] {
+    ///
+    /// # Errors
+    /// [`DataError::Index`] if there is no such row or column.
+    pub fn place(&self, row: usize, column: usize) -> Result<[f64; 2], DataError> {
+        self.check(row, column)?;
         let middle = |ends: &Range<f64>, i: usize, n: usize| {
             ends.start + (ends.end - ends.start) * (i as f64 + 0.5) / n as f64
         };
-        [middle(&self.longitude, column, self.num_columns), middle(&self.latitude, row, self.num_rows)]
+        Ok([middle(&self.longitude, column, self.num_columns), middle(&self.latitude, row, self.num_rows)])
+    }
+
+    fn check(&self, row: usize, column: usize) -> Result<(), DataError> {
+        for (what, index, len) in [("row", row, self.num_rows), ("column", column, self.num_columns)] {
+            if index >= len {
+                return Err(DataError::Index { what, index, len });
+            }
+        }
+        Ok(())
     }
 }

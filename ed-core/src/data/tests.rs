@@ -53,7 +53,7 @@ fn splits_keep_rows_with_their_targets() {
     assert_eq!(train.num_rows + test.num_rows, data.num_rows);
     for part in [&train, &test] {
         for row in 0..part.num_rows {
-            let found = (0..data.num_rows).find(|&i| data.row(i) == part.row(row)).unwrap();
+            let found = (0..data.num_rows).find(|&i| data.row(i).unwrap() == part.row(row).unwrap()).unwrap();
             assert_eq!(part.target[row], data.target[found]);
         }
     }

@@ -153,12 +153,13 @@ fn shows_images_with_their_predictions() {
         probs[label] = if i == 8 { 0.32 } else { 0.82 };
         probs[(label + 5) % 10] += if i == 8 { 0.5 } else { 0.0 };
         let entropy: f64 = probs.iter().map(|p: &f64| -p * p.ln()).sum();
-        grid = grid.item(format!("H = {entropy:.2}"), digits.image(i), &probs, Some(label));
+        grid = grid.item(format!("H = {entropy:.2}"), digits.image(i).unwrap(), &probs, Some(label));
     }
     let ((width, height), colours) = picture("image_grid", |path| grid.save(path));
     assert_eq!((width, height), (2 * (5 * 112 + 24), 2 * (2 * 166 + 46)));
     assert!(colours > 50);
-    let alone = (0..10).fold(ImageGrid::new("Digits", 8, 5), |grid, i| grid.image("", digits.image(i)));
+    let alone =
+        (0..10).fold(ImageGrid::new("Digits", 8, 5), |grid, i| grid.image("", digits.image(i).unwrap()));
     let ((_, lower), _) = picture("images_alone", |path| alone.save(path));
     assert_eq!(lower, 2 * (2 * 114 + 46));
 }
