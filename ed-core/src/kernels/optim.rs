@@ -2,7 +2,7 @@
 
 use super::dispatch::{Arch, Kernel, dispatch};
 use super::float::Real;
-use super::parallel::{CHUNK, for_each};
+use super::parallel::{CHUNK, for_each, map_reduce};
 
 /// What an Adam step multiplies and adds (Kingma and Ba 2015, algorithm 1).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,7 +83,10 @@ impl<T: Real> Kernel for AdamStep<'_, T> {
             let grad = grad * adam.grad_scale;
             *mean = adam.beta1.mul_add::<A>(*mean, new1 * grad);
             *square = adam.beta2.mul_add::<A>(*square, new2 * grad * grad);
-            *param = *param * keep - rate * *mean / (square.sqrt() + epsilon);
+            let root = square.sqrt() + epsilon;
+            // Zero over zero: there was no gradient, and no epsilon is added to its root.
+            let step = if root > T::ZERO { rate * *mean / root } else { T::ZERO };
+            *param = *param * keep - step;
         }
     }
 }
@@ -149,6 +152,38 @@ impl<T: Real> Kernel for SgdStep<'_, T> {
     }
 }
 
+/// The place of the first element that is not in `[-limit, limit]`, NaN included.
+///
+/// ```
+/// use ed_core::kernels::optim::first_beyond;
+/// assert_eq!(first_beyond(&[1.0, -2.0, f32::NAN, 3.0], 2.0), Some(2));
+/// assert_eq!(first_beyond(&[1.0, -2.0], f64::MAX), None);
+/// ```
+pub fn first_beyond<T: Real>(x: &[T], limit: T) -> Option<usize> {
+    let any = map_reduce(x, CHUNK, |_, x| dispatch(AnyBeyond { x, limit }), |a, b| a || b);
+    // Found again rather than carried along: the loop above is made for the case that there is none.
+    any.then(|| x.iter().position(|&x| beyond(x, limit))).flatten()
+}
+
+#[inline(always)]
+fn beyond<T: Real>(x: T, limit: T) -> bool {
+    x.abs() > limit || x.is_nan()
+}
+
+struct AnyBeyond<'a, T> {
+    x: &'a [T],
+    limit: T,
+}
+
+impl<T: Real> Kernel for AnyBeyond<'_, T> {
+    type Out = bool;
+
+    #[inline(always)]
+    fn run<A: Arch>(self) -> bool {
+        self.x.iter().fold(false, |any, &x| any | beyond(x, self.limit))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +216,33 @@ mod tests {
                 assert!(x.iter().zip(&rx).all(|(x, r)| (x - r).abs() < 1e-12));
             }
         }
+    }
+
+    #[test]
+    fn adam_without_epsilon_leaves_alone_what_has_no_gradient() {
+        for eps in [0.0, 1e-320] {
+            let adam = Adam { epsilon: eps, learning_rate: 0.1, weight_decay: 0.5, ..Adam::default() };
+            let (mut x, mut m, mut v) = ([2.0, 2.0], [0.0; 2], [0.0; 2]);
+            adam.step(1, &[0.0, 3.0], &mut x, &mut m, &mut v);
+            assert_eq!(x[0], 1.9, "only the decay");
+            assert!((x[1] - 1.8).abs() < 1e-12, "the first step has the length of the learning rate");
+        }
+    }
+
+    #[test]
+    fn finds_the_first_element_beyond_a_limit_at_all_lengths() {
+        for len in [0, 1, 7, 8, 33, CHUNK - 1, CHUNK + 1, 3 * CHUNK] {
+            let mut x = vec![1.0f32; len];
+            assert_eq!(first_beyond(&x, 1.0), None);
+            for bad in [f32::NAN, f32::INFINITY, -f32::INFINITY, -1.5] {
+                for place in [0, len / 2, len.saturating_sub(1)].into_iter().filter(|&place| place < len) {
+                    x[place] = bad;
+                    assert_eq!(first_beyond(&x, 1.0), Some(place), "{bad} of {len}");
+                    x[place] = 1.0;
+                }
+            }
+        }
+        assert_eq!(first_beyond(&[f64::MAX, f64::INFINITY], f64::MAX), Some(1));
     }
 
     #[test]

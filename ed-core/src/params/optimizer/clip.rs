@@ -1,9 +1,9 @@
 //! Bounds on gradients.
 
-use super::{Optimizer, require};
-use crate::error::Result;
+use super::{Optimizer, check, require};
+use crate::error::{Error, Result};
 use crate::params::Params;
-use crate::tensor::{AnyVar, Float, Value};
+use crate::tensor::{Float, Value, with_value};
 
 /// How gradients are bounded.
 #[derive(Clone, Copy, Debug)]
@@ -29,45 +29,71 @@ impl<O: Optimizer> Clipped<O> {
 
 impl<O: Optimizer> Optimizer for Clipped<O> {
     fn step(&mut self, params: &mut Params, mut gradients: Params) -> Result<()> {
-        let (Clip::Norm(bound) | Clip::Value(bound)) = self.clip;
-        require("gradient clipping", "bound", "positive", bound, bound > 0.0)?;
+        if let Err(refused) = self.check(params, &gradients) {
+            return match refused {
+                Error::NotFinite { .. } => self.optimizer.on_not_finite(refused),
+                other => Err(other),
+            };
+        }
         match self.clip {
             Clip::Value(bound) => each(&mut gradients, |x| x.clamp(-bound, bound)),
             Clip::Norm(bound) => {
-                let norm = norm(&gradients)?;
-                if norm > bound {
-                    let factor = bound / norm;
-                    each(&mut gradients, |x| x * factor);
+                let (norm, unit) = norm(&gradients)?;
+                if norm > bound / unit {
+                    each(&mut gradients, |x| x / unit * (bound / norm));
                 }
             }
         }
         self.optimizer.step(params, gradients)
     }
+
+    fn check(&self, params: &Params, gradients: &Params) -> Result<()> {
+        let (Clip::Norm(bound) | Clip::Value(bound)) = self.clip;
+        require("gradient clipping", "bound", "positive", bound, bound > 0.0)?;
+        // Gradients that are too large as they are may fit once they are clipped.
+        self.optimizer.check(params, &Params::new())?;
+        check::finite(gradients)
+    }
+
+    fn state(&self) -> Result<Params> {
+        self.optimizer.state()
+    }
+    fn set_state(&mut self, state: &Params) -> Result<()> {
+        self.optimizer.set_state(state)
+    }
+    fn on_not_finite(&mut self, refused: Error) -> Result<()> {
+        self.optimizer.on_not_finite(refused)
+    }
+    fn num_skipped(&self) -> u64 {
+        self.optimizer.num_skipped()
+    }
 }
 
-/// The Euclidean norm of all gradients together.
-fn norm(gradients: &Params) -> Result<f64> {
-    fn squares<E: Float>(value: &Value<E>) -> Result<f64> {
-        Ok(value.peek()?.iter().map(|x| x.to_f64() * x.to_f64()).sum())
+/// The Euclidean norm of all gradients together, in a unit in which it does not overflow.
+fn norm(gradients: &Params) -> Result<(f64, f64)> {
+    fn squares<E: Float>(value: &Value<E>, unit: f64) -> Result<f64> {
+        Ok(value.peek()?.iter().map(|x| (x.to_f64() / unit).powi(2)).sum())
     }
-    let mut total = 0.0;
-    for (_, gradient) in gradients.iter() {
-        total += match gradient {
-            AnyVar::F32(value) => squares(value)?,
-            AnyVar::F64(value) => squares(value)?,
-        };
-    }
-    Ok(total.sqrt())
+    let in_units_of = |unit: f64| -> Result<(f64, f64)> {
+        let mut total = 0.0;
+        for (_, gradient) in gradients.iter() {
+            total += with_value!(gradient, value => squares(value, unit)?);
+        }
+        Ok((total.sqrt(), unit))
+    };
+    let (norm, unit) = in_units_of(1.0)?;
+    // Squares of doubles beyond 1e154 overflow.
+    if norm.is_finite() { Ok((norm, unit)) } else { in_units_of(HUGE) }
 }
+
+/// Two to the power of 600.
+const HUGE: f64 = f64::from_bits((1023 + 600) << 52);
 
 fn each(gradients: &mut Params, f: impl Fn(f64) -> f64) {
     fn change<E: Float>(value: &mut Value<E>, f: impl Fn(f64) -> f64) {
         value.make_mut().iter_mut().for_each(|x| *x = E::from_f64(f(x.to_f64())));
     }
     for (_, gradient) in gradients.iter_mut() {
-        match gradient {
-            AnyVar::F32(value) => change(value, &f),
-            AnyVar::F64(value) => change(value, &f),
-        }
+        with_value!(gradient, value => change(value, &f));
     }
 }

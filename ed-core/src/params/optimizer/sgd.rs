@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Optimizer, Schedule, require, target};
-use crate::error::{Error, Result};
+use super::state::{Reader, Writer};
+use super::{Optimizer, Schedule, check, require};
+use crate::error::Result;
 use crate::kernels::optim as kernels;
 use crate::params::Params;
+use crate::params::store::check_kind;
 use crate::tensor::{AnyVar, Float, Value};
 use crate::trace::SiteName;
 
@@ -33,24 +35,60 @@ impl Sgd {
 
 impl Optimizer for Sgd {
     fn step(&mut self, params: &mut Params, gradients: Params) -> Result<()> {
-        require("Sgd", "momentum", "in [0, 1)", self.momentum, (0.0..1.0).contains(&self.momentum))?;
+        self.check(params, &gradients)?;
         let rate = self.learning_rate.at(self.steps)?;
         for (name, gradient) in gradients.iter() {
-            let value = target(params, name, gradient)?;
             let velocity = self.velocities.entry(name.clone()).or_insert_with(|| gradient.zeros_like());
-            match (value, velocity, gradient) {
-                (AnyVar::F32(x), AnyVar::F32(v), AnyVar::F32(g)) => apply(rate, self.momentum, x, v, g)?,
-                (AnyVar::F64(x), AnyVar::F64(v), AnyVar::F64(g)) => apply(rate, self.momentum, x, v, g)?,
-                (value, velocity, _) => {
-                    let (expected, got) = (velocity.precision(), value.precision());
-                    return Err(Error::Precision { of: format!("the parameter `{name}`"), expected, got });
+            match (params.get_mut(name), velocity, gradient) {
+                (Some(AnyVar::F32(x)), AnyVar::F32(v), AnyVar::F32(g)) => {
+                    apply(rate, self.momentum, x, v, g)?
                 }
+                (Some(AnyVar::F64(x)), AnyVar::F64(v), AnyVar::F64(g)) => {
+                    apply(rate, self.momentum, x, v, g)?
+                }
+                _ => unreachable!("parameter, gradient and velocity are of one precision: that was checked"),
             }
         }
         self.steps += 1;
         Ok(())
     }
+
+    fn check(&self, params: &Params, gradients: &Params) -> Result<()> {
+        let (momentum, rate) = (self.momentum, self.learning_rate.at(self.steps)?);
+        require("Sgd", "momentum", "in [0, 1)", momentum, (0.0..1.0).contains(&momentum))?;
+        // Neither the velocity, at most 1 / (1 - μ) of the largest gradient, nor the step along it overflows.
+        check::fitting(params, gradients, |max| {
+            if rate <= 1.0 && momentum == 0.0 { max } else { 0.5 * (1.0 - momentum) * (max / rate.max(1.0)) }
+        })?;
+        for (name, gradient) in gradients.iter() {
+            if let Some(velocity) = self.velocities.get(name) {
+                check_kind(velocity, gradient).map_err(|error| error.at_site(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> Result<Params> {
+        let mut state = Writer::default();
+        state.count("sgd/steps", self.steps)?;
+        let mut names: Vec<&SiteName> = self.velocities.keys().collect();
+        names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        for name in names {
+            state.tensor(format!("{VELOCITY}{name}"), &self.velocities[name])?;
+        }
+        Ok(state.finish())
+    }
+
+    fn set_state(&mut self, state: &Params) -> Result<()> {
+        let reader = Reader::new("Sgd", state);
+        self.steps = reader.count("sgd/steps")?;
+        self.velocities = reader.all(VELOCITY).map(|(name, value)| (name, value.clone())).collect();
+        Ok(())
+    }
 }
+
+/// What the tensors of the state are called, before the parameter's name.
+const VELOCITY: &str = "sgd/velocity of ";
 
 /// One step on one parameter.
 fn apply<E: Float>(
