@@ -60,7 +60,7 @@ fn ordinary(
 ) -> Result<impl Fn(&Images) -> Result<Vec<f32>>> {
     let net = sequential![Dense::new(128).relu(), Dense::new(CLASSES)];
     let (pixels, rows) = (scaled(images), labels.len());
-    let batches = RefCell::new(Batches::new(rows, 128, seed));
+    let batches = RefCell::new(Batches::new(rows, 128, seed)?);
     let trained = Train::new(rows, |step| {
         let mut batches = batches.borrow_mut();
         let batch = batches.rows(step);

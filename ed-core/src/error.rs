@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::data::DataError;
 use crate::diagnostics::DiagnosticsError;
+use crate::params::Params;
 use crate::plot::PlotError;
 use crate::tensor::Dims;
 
@@ -167,6 +168,17 @@ pub enum Error {
         /// What happened and what to do, as a sentence.
         why: String,
     },
+    /// A training was stopped after some steps, and is not lost: see [`Error::params`].
+    Stopped {
+        /// By what.
+        why: Box<Error>,
+        /// Steps that it had taken.
+        steps: usize,
+        /// How many of them led to the parameters.
+        kept: usize,
+        /// Its parameters, or the best so far if it keeps these.
+        params: Box<Params>,
+    },
     /// A file could not be read or written.
     Io {
         /// The file.
@@ -194,6 +206,23 @@ impl Error {
             | Error::NotFinite { .. } => true,
             Error::Site { source, .. } => source.is_recoverable(),
             _ => false,
+        }
+    }
+
+    /// This error as what stopped a training, with the parameters after its steps, if there were any.
+    pub(crate) fn stopping(self, steps: usize, params: Params) -> Error {
+        match steps {
+            0 => self,
+            _ => Error::Stopped { why: Box::new(self), steps, kept: steps, params: Box::new(params) },
+        }
+    }
+
+    /// The parameters that a training which was stopped by this error had come to: after its last step, or the best so far
+    /// where these are kept.
+    pub fn params(&self) -> Option<&Params> {
+        match self {
+            Error::Stopped { params, .. } => Some(params),
+            _ => None,
         }
     }
 
@@ -309,6 +338,11 @@ impl fmt::Display for Error {
             ),
             Error::NotFinite { what, advice } => write!(f, "{what} is not finite: {advice}"),
             Error::Algorithm { of, why } => write!(f, "{of}: {why}"),
+            Error::Stopped { why, steps, kept, .. } => write!(
+                f,
+                "{why} (the training stopped after {steps} steps; the parameters after {kept} of them are in this \
+                 error: `error.params()`)"
+            ),
             Error::Io { path, why } => write!(f, "{}: {why}", path.display()),
             Error::Device { why } => write!(f, "the device refused: {why}"),
         }

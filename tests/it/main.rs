@@ -28,4 +28,5 @@ mod support;
 mod svi;
 mod tape;
 mod tracing;
+mod training;
 mod weights;

@@ -3,7 +3,10 @@
 mod draws;
 mod log_density;
 pub mod mcmc;
+mod over;
 mod predictive;
+mod saved;
+mod settle;
 mod train;
 pub mod vi;
 

@@ -1,6 +1,6 @@
 //! Trainable numbers: the store, the statement that reads it, and the optimisers that change it.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 pub mod optimizer;
 mod statement;
 mod store;
@@ -12,3 +12,4 @@ pub use statement::{
     value_and_gradients, with_params,
 };
 pub use store::Params;
+pub(crate) use undo::Undo;

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::handlers::tape;
 use crate::kernels::rng::Key;
 use crate::model::Model;
-use crate::tensor::AnyVar;
+use crate::params::Params;
+use crate::tensor::{AnyVar, Var};
 use crate::trace::{Kind, Next, Rows, Site, SiteName, Trace, Tracer, with_key, with_tracer};
 
 /// How the gradient of the ELBO is estimated. Each is unbiased.
@@ -159,6 +160,26 @@ impl Terms {
 }
 
 impl Elbo {
+    /// The baselines, for a file.
+    pub fn state(&self) -> Result<Params> {
+        let mut state = Params::new();
+        for (name, Baseline { average, weight }) in self.baselines.iter().flatten() {
+            state.insert(name, Var::from([*average, *weight]))?;
+        }
+        Ok(state)
+    }
+
+    /// Takes the baselines that [`Elbo::state`] gave, unless there are to be none.
+    pub fn set_state(&mut self, state: &Params) -> Result<()> {
+        let Some(baselines) = &mut self.baselines else { return Ok(()) };
+        for (name, value) in state.iter() {
+            if let [average, weight] = value.to_vec()?[..] {
+                baselines.insert(name.clone(), Baseline { average, weight });
+            }
+        }
+        Ok(())
+    }
+
     /// An estimate of the ELBO, and a loss whose gradient is an unbiased estimate of that of the negative ELBO.
     ///
     /// # Errors

@@ -1,14 +1,17 @@
 //! [`Svi`]: stochastic variational inference.
 
+use std::path::Path;
+
 use super::elbo::{Elbo, Estimator};
 use super::fit::Fit;
 use crate::error::{Error, Result};
+use crate::inference::saved::{self, Saved};
+use crate::inference::settle::settle;
 use crate::kernels::rng::Key;
 use crate::model::Model;
-use crate::params::optimizer::{Adam, Optimizer};
-use crate::params::{Params, value_and_gradients};
+use crate::params::optimizer::{Adam, Optimizer, finite};
+use crate::params::{Params, Undo, value_gradients_and_undo};
 use crate::progress::Progress;
-use crate::tensor::with_value;
 
 /// Steps between two looks at whether the ELBO still grows.
 const WINDOW: usize = 100;
@@ -60,6 +63,9 @@ pub struct Svi<'m, M, G> {
     params: Params,
     history: Vec<f64>,
     quiet: bool,
+    /// The seed of the last step, and whether it came from a file.
+    seed: Option<u64>,
+    resumed: bool,
 }
 
 impl<'m, M: Model, G: Model> Svi<'m, M, G> {
@@ -75,10 +81,12 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
             params: Params::new(),
             history: Vec::new(),
             quiet: false,
+            seed: None,
+            resumed: false,
         }
     }
 
-    /// Number of steps that [`Svi::run`] takes.
+    /// Number of steps that [`Svi::run`] has taken in the end, those that were taken before included.
     pub fn steps(mut self, num_steps: usize) -> Self {
         self.num_steps = num_steps;
         self
@@ -160,20 +168,68 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
         &self.params
     }
 
+    /// Writes where the fit stands to a file, whole or not at all, for [`Svi::resume`]. [`Params::load`] reads the
+    /// parameters out of it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path if it cannot be written; [`Error::Undefined`] if the optimiser does not tell its state.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let Svi { params, history, seed, optimizer, elbo, .. } = self;
+        saved::save(path.as_ref(), params, history, *seed, &**optimizer, None, &elbo.state()?)
+    }
+
+    /// Goes on where the fit in a file stood: its parameters, its estimates of the ELBO, its baselines, and what the
+    /// optimiser remembers, which has to be of the same kind. With the same seed, the remaining steps are what they would
+    /// have been, bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path if it cannot be read or holds parameters only; those of [`Optimizer::set_state`].
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("ed-svi-{}.safetensors", std::process::id()));
+    /// let model = || {
+    ///     let x = sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?)?;
+    ///     observe_as("y", Normal::new(&x, 1.0)?, &Var::scalar(2.0))
+    /// };
+    /// let mut first = Svi::new(&model, MeanField::of(&model)?);
+    /// for _ in 0..20 {
+    ///     first.step(0)?;
+    /// }
+    /// first.save(&path)?;
+    /// let resumed = Svi::new(&model, MeanField::of(&model)?).resume(&path)?.steps(40).run(0)?;
+    /// let at_once = Svi::new(&model, MeanField::of(&model)?).steps(40).run(0)?;
+    /// assert_eq!(resumed.elbo(), at_once.elbo());
+    /// # std::fs::remove_file(path).ok();
+    /// # Ok(()) }
+    /// ```
+    pub fn resume(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        let Saved { params, history, seed, optimizer, own, .. } = saved::load(path.as_ref())?;
+        self.optimizer.set_state(&optimizer)?;
+        self.elbo.set_state(&own)?;
+        Ok(Svi { params, history, seed, resumed: true, ..self })
+    }
+
     /// Takes all steps. The same seed gives the same fit.
     ///
     /// # Errors
-    /// As [`Svi::step`], and [`Error::Parameter`] if there is no step to take.
+    /// As [`Svi::step`], in an [`Error::Stopped`] with the parameters so far if steps were taken before;
+    /// [`Error::Parameter`] if there is no step to take.
     pub fn run(mut self, seed: u64) -> Result<Fit<G>> {
-        if self.num_steps == 0 {
+        if self.num_steps == 0 && self.history.is_empty() {
             let (of, name) = ("Svi", "steps");
             return Err(Error::Parameter { of, name, must_be: "at least 1", got: "0".into() });
         }
         let total = self.num_steps as u64;
         let progress = if self.quiet { Progress::hidden() } else { Progress::new("SVI", total) };
-        for step in 0..self.num_steps {
-            let elbo = self.step(seed)?;
-            progress.set(step as u64 + 1, || format!("ELBO {elbo:.2}"));
+        while self.history.len() < self.num_steps {
+            let elbo = match self.step(seed) {
+                Ok(elbo) => elbo,
+                Err(why) => return Err(why.stopping(self.history.len(), self.params)),
+            };
+            progress.set(self.history.len() as u64, || format!("ELBO {elbo:.2}"));
             if self.has_converged() {
                 break;
             }
@@ -199,8 +255,23 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
     /// # Errors
     /// As [`Svi::step`].
     pub fn step_on<N: Model>(&mut self, model: &N, seed: u64) -> Result<f64> {
-        let (elbo, gradients) = self.gradients_on(model, seed)?;
-        self.optimizer.step(&mut self.params, gradients)?;
+        if let Some(had) = self.seed.filter(|&had| self.resumed && had != seed) {
+            let must_be = "that of the fit which was resumed; to go on with another, start from its parameters with \
+                           `.params(…)`";
+            let got = format!("{seed} after {had}");
+            return Err(Error::Parameter { of: "Svi", name: "seed", must_be, got });
+        }
+        let baselines = self.elbo.baselines.clone();
+        let (mut elbo, run) = match self.gradients_on(model, seed) {
+            Ok((elbo, gradients, undo)) => (elbo, Ok((gradients, undo))),
+            Err(error) => (f64::NAN, Err(error)),
+        };
+        let outcome = settle(&mut *self.optimizer, &mut self.params, run);
+        if !matches!(outcome, Ok(true)) {
+            (elbo, self.elbo.baselines) = (f64::NAN, baselines);
+        }
+        outcome.map_err(|error| at_step(error, self.history.len()))?;
+        self.seed = Some(seed);
         self.history.push(elbo);
         Ok(elbo)
     }
@@ -211,10 +282,17 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
     /// # Errors
     /// As [`Svi::step`].
     pub fn gradients(&mut self, seed: u64) -> Result<(f64, Params)> {
-        self.gradients_on(self.model, seed)
+        let step = self.history.len();
+        let (elbo, gradients, undo) =
+            self.gradients_on(self.model, seed).map_err(|error| at_step(error, step))?;
+        if let Err(error) = finite(&gradients) {
+            undo.apply(&mut self.params);
+            return Err(at_step(error, step));
+        }
+        Ok((elbo, gradients))
     }
 
-    fn gradients_on<N: Model>(&mut self, model: &N, seed: u64) -> Result<(f64, Params)> {
+    fn gradients_on<N: Model>(&mut self, model: &N, seed: u64) -> Result<(f64, Params, Undo)> {
         let step = self.history.len();
         let key = Key::new(seed).fold_in(step as u64);
         if self.elbo.num_samples == 0 {
@@ -223,14 +301,12 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
         }
         let Svi { elbo, guide, params, .. } = self;
         let mut estimate = f64::NAN;
-        let outcome = value_and_gradients(params, || {
+        let (_, gradients, undo) = value_gradients_and_undo(params, || {
             let (value, loss) = elbo.loss(model, guide, key)?;
             estimate = value;
             Ok(loss)
-        });
-        let (_, gradients) = outcome.map_err(|error| at_step(error, step))?;
-        check_finite(&gradients).map_err(|error| at_step(error, step))?;
-        Ok((estimate, gradients))
+        })?;
+        Ok((estimate, gradients, undo))
     }
 
     /// The parameters so far, and all steps' estimates of the ELBO, as a fit.
@@ -254,21 +330,8 @@ impl<'m, M: Model, G: Model> Svi<'m, M, G> {
 fn at_step(error: Error, step: usize) -> Error {
     match error {
         Error::NotFinite { what, advice } => {
-            Error::NotFinite { what: format!("{what}, in step {step},"), advice }
+            Error::NotFinite { what: format!("{}, in step {step},", what.trim_end_matches(',')), advice }
         }
         other => other,
     }
-}
-
-fn check_finite(gradients: &Params) -> Result<()> {
-    for (name, gradient) in gradients.iter() {
-        let finite = with_value!(gradient, gradient => gradient.peek()?.iter().all(|x| x.is_finite()));
-        if !finite {
-            let what = format!("The gradient of the ELBO by the parameter `{name}`");
-            let advice =
-                "lower the learning rate, clip the gradients, or check the scales of priors and data";
-            return Err(Error::NotFinite { what, advice });
-        }
-    }
-    Ok(())
 }
