@@ -11,7 +11,7 @@ type Sequences = Var<(usize, usize, usize)>;
 type Matrix = Var<(usize, usize)>;
 
 /// The law of levels of pixels with one channel, in a shape.
-pub type Levels<S> = RandomVariable<Discretized<MixtureLogistic<S>>>;
+pub type Levels<S> = RandomVariable<output::Strict<Discretized<MixtureLogistic<S>>>>;
 
 /// The sizes of the network.
 #[derive(Clone, Copy, Debug)]
