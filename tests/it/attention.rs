@@ -1,5 +1,6 @@
 //! Attention layers against PyTorch, against themselves position by position, and against their own masks.
 
+use ed::layers::Lengths;
 use ed::layers::attention::{Attention, Extent};
 use ed::layers::estimator::Estimator;
 use ed::params::{Params, value_and_gradients, with_params};
@@ -227,4 +228,91 @@ fn refuses_what_does_not_fit_with_a_sentence() -> Result<()> {
     let step = seed(0, || layer.step(Var::<_, f64>::ones((2usize, 6usize)), layer.start(1)));
     assert!(step.map(|_| ()).unwrap_err().to_string().contains("1 sequences"));
     Ok(())
+}
+
+/// Values and gradients of a padded batch are those of its sequences alone, whatever the padding holds.
+#[test]
+fn a_padded_sequence_attends_as_it_does_alone() -> Result<()> {
+    const LENGTHS: [usize; 4] = [7, 1, 0, 5];
+    const FEATURES: usize = 6;
+    fn check<X: Extent, W: Estimator>(layer: &Attention<X, W>) -> Result<()> {
+        let what = format!("{layer:?}");
+        let sequences = wave(4, 7, FEATURES)?;
+        let own = |x: &Sequences, n: usize| -> Result<Sequences> {
+            let numbers = x.to_vec()?[n * 7 * FEATURES..][..LENGTHS[n] * FEATURES].to_vec();
+            Var::from_vec(numbers, (1, LENGTHS[n], FEATURES))
+        };
+        let weights = (wave(4, 7, FEATURES)? * 2.0 + 0.3).check()?;
+        let mut params = Params::new();
+        seed(0, || layer.init(&mut params, &sequences))?;
+        let mut outputs = Vec::new();
+        for fill in [f64::NAN, 3.0] {
+            let mut numbers = sequences.to_vec()?;
+            for (n, length) in LENGTHS.into_iter().enumerate() {
+                numbers[(n * 7 + length) * FEATURES..(n + 1) * 7 * FEATURES].fill(fill);
+            }
+            let mut made = params.clone();
+            made.insert("x", Var::from_vec(numbers, (4usize, 7usize, FEATURES))?)?;
+            let (_, gradients) = seed(1, || {
+                value_and_gradients(&mut made, || {
+                    let x: Sequences = ed::params::param_as("x", || Var::zeros((4usize, 7usize, FEATURES)))?;
+                    let y = layer.forward((x, Lengths::new(LENGTHS)))?;
+                    outputs.push(y.to_vec()?);
+                    Ok((y * &weights).sum())
+                })
+            })?;
+            let mut by_x = Vec::new();
+            let mut made = params.clone();
+            let (_, expected) = seed(1, || {
+                value_and_gradients(&mut made, || {
+                    let mut sum: Var<(), f64> = Var::scalar(0.0);
+                    for (n, length) in LENGTHS.into_iter().enumerate() {
+                        let x: Sequences = ed::params::param_as(format!("x{n}"), || {
+                            own(&sequences, n).unwrap_or_else(|_| Var::zeros((1usize, length, FEATURES)))
+                        })?;
+                        let y = layer.forward(&x)?;
+                        let (there, behind) =
+                            outputs[0][n * 7 * FEATURES..][..7 * FEATURES].split_at(length * FEATURES);
+                        assert_near(&what, &y.to_vec()?, there, 1e-12);
+                        assert!(behind.iter().all(|y| *y == 0.0), "{what}");
+                        sum = sum + (y * own(&weights, n)?).sum();
+                    }
+                    Ok(sum)
+                })
+            })?;
+            for (n, length) in LENGTHS.into_iter().enumerate() {
+                by_x.extend(expected.get(&format!("x{n}")).map_or(Ok(vec![]), |g| g.to_vec())?);
+                by_x.extend(vec![0.0; (7 - length) * FEATURES]);
+            }
+            assert_near(&what, &gradients.required("x")?.to_vec()?, &by_x, 1e-11);
+            for name in params.names() {
+                let got = gradients.required(name.as_str())?.to_vec()?;
+                assert_near(&what, &got, &expected.required(name.as_str())?.to_vec()?, 1e-11);
+            }
+        }
+        assert_eq!(outputs[0], outputs[1], "{what}: padding does not count");
+        Ok(())
+    }
+    check(&MultiHeadAttention::new(2))?;
+    check(&MultiHeadAttention::new(3).causal().bias(Bias::default()))?;
+    check(&LocalAttention1d::new(2, 3))?;
+    check(&LocalAttention1d::new(1, 2).mask(LocalMask::Right))?;
+    check(&MultiHeadAttention::<Reparameterization>::new(2))
+}
+
+#[test]
+fn attention_refuses_lengths_that_do_not_fit() -> Result<()> {
+    let run = |lengths: Vec<usize>| {
+        let x = wave(2, 3, 4)?;
+        seed(0, || MultiHeadAttention::new(2).forward((&x, Lengths::new(lengths))))
+    };
+    assert!(crate::support::message(run(vec![3, 4])).contains("4 for sequence 1 of 3 steps"));
+    assert!(crate::support::message(run(vec![3])).contains("lengths of 1 sequences"));
+    Ok(())
+}
+
+#[test]
+fn a_position_beyond_all_numbers_is_refused() {
+    let step = PositionalEmbedding::new(3).step(Var::<_, f64>::zeros((1usize, 4usize)), usize::MAX);
+    assert!(crate::support::message(step).contains("at most 3 positions"));
 }

@@ -1,10 +1,12 @@
 //! Cells: one draw for a sequence, steps and whole sequences alike, gradients on every epoch.
 
 use ed::layers::estimator::Estimator;
-use ed::layers::recurrent::LstmState;
-use ed::layers::{average_members, repeat_for_members};
+use ed::layers::recurrent::{Gates, GruGates, LstmGates, LstmState, Unrolled};
+use ed::layers::{Lengths, average_members, repeat_for_members};
 use ed::params::{value_and_gradients, with_params};
 use ed::prelude::*;
+
+use crate::support::message;
 
 const BATCH: usize = 4;
 const STEPS: usize = 5;
@@ -209,4 +211,236 @@ fn misfits_are_refused() -> Result<()> {
     assert!(error.contains("[5, inputs]") && error.contains("[4, 3]"), "{error}");
     assert!(seed(0, || Lstm::new(0).forward(sequences()?)).is_err());
     Ok(())
+}
+
+/// The sequences with something in place of what is behind their ends.
+fn padded(lengths: &[usize], with: f64) -> Result<Var<(usize, usize, usize), f64>> {
+    let mut numbers = sequences()?.to_vec()?;
+    for (n, &length) in lengths.iter().enumerate() {
+        numbers[(n * STEPS + length) * INPUTS..(n + 1) * STEPS * INPUTS].fill(with);
+    }
+    Var::from_vec(numbers, (BATCH, STEPS, INPUTS))
+}
+
+/// One sequence without its padding.
+fn alone(n: usize, length: usize) -> Result<Var<(usize, usize, usize), f64>> {
+    let numbers = sequences()?.to_vec()?[n * STEPS * INPUTS..][..length * INPUTS].to_vec();
+    Var::from_vec(numbers, (1, length, INPUTS))
+}
+
+const LENGTHS: [usize; BATCH] = [5, 2, 0, 3];
+
+#[test]
+fn a_padded_sequence_is_the_sequence_alone_in_values_states_and_gradients() -> Result<()> {
+    fn check<G: Gates, W: Estimator>() -> Result<()> {
+        let layer = <Unrolled<G, W> as WithUnits>::new(UNITS);
+        let lengths = Lengths::new(LENGTHS);
+        let mut params = Params::new();
+        seed(1, || layer.init(&mut params, sequences()?))?;
+        let weights = Var::from_vec(
+            (0..BATCH * STEPS * UNITS).map(|i| (0.3 * i as f64).cos()).collect(),
+            (BATCH, STEPS, UNITS),
+        )?;
+        let of_batch = |params: &Params, fill: f64| {
+            let mut made = params.clone();
+            let (mut outputs, mut states) = (Vec::new(), Vec::new());
+            let loss = || {
+                let x = padded(&LENGTHS, fill)?;
+                let y = layer.forward((&x, &lengths))?;
+                let (again, state) = layer.forward(((&x, &lengths), layer.zero_state(BATCH)))?;
+                for (a, b) in y.to_vec()?.into_iter().zip(again.to_vec()?) {
+                    close(a, b, "with a state and without");
+                }
+                let hidden = state.hidden().transpose()?.unwrap_or_else(|| Var::zeros((BATCH, UNITS)));
+                for (a, b) in hidden.to_vec()?.into_iter().zip(lengths.last(&y)?.to_vec()?) {
+                    close(a, b, "the state is that of the last step");
+                }
+                (outputs, states) = (y.to_vec()?, hidden.to_vec()?);
+                Ok((y * &weights).sum() + hidden.sum())
+            };
+            let (_, gradients) = seed(2, || value_and_gradients(&mut made, loss))?;
+            Ok::<_, Error>((outputs, states, gradients))
+        };
+        let (outputs, states, gradients) = of_batch(&params, f64::NAN)?;
+        assert_eq!(of_batch(&params, 7.0)?.0, outputs, "{}: padding does not count", W::NAME);
+
+        let mut made = params.clone();
+        let one_by_one = || {
+            let mut sum: Var<(), f64> = Var::scalar(0.0);
+            for (n, &length) in LENGTHS.iter().enumerate() {
+                let (y, state) = layer.forward((alone(n, length)?, layer.zero_state(1)))?;
+                let (own, behind) = outputs[n * STEPS * UNITS..][..STEPS * UNITS].split_at(length * UNITS);
+                y.to_vec()?.into_iter().zip(own).for_each(|(a, &b)| close(a, b, W::NAME));
+                assert!(behind.iter().all(|y| *y == 0.0), "zeros behind the end");
+                let own: Var<(usize, usize), f64> = weights.at(n)?;
+                let own = Var::from_vec(own.to_vec()?[..length * UNITS].to_vec(), (1usize, length, UNITS))?;
+                sum = sum + (y * own).sum();
+                if let Some(hidden) = state.hidden().transpose()? {
+                    let expected = &states[n * UNITS..][..UNITS];
+                    hidden.to_vec()?.into_iter().zip(expected).for_each(|(a, &b)| close(a, b, "state"));
+                    sum = sum + hidden.sum();
+                }
+            }
+            Ok(sum)
+        };
+        let (_, expected) = seed(2, || value_and_gradients(&mut made, one_by_one))?;
+        for (name, gradient) in expected.iter() {
+            let got = gradients.required(name.as_str())?.to_vec()?;
+            got.into_iter().zip(gradient.to_vec()?).for_each(|(a, b)| close(a, b, name.as_str()));
+        }
+        Ok(())
+    }
+    check::<LstmGates, Deterministic>()?;
+    check::<LstmGates, Reparameterization>()?;
+    check::<GruGates, Deterministic>()?;
+    check::<GruGates, Reparameterization>()
+}
+
+#[test]
+fn padding_does_not_count_for_estimators_with_noise_for_each_row() -> Result<()> {
+    fn check<W: Estimator>() -> Result<()> {
+        let layer = Lstm::<W>::new(UNITS);
+        let mut params = Params::new();
+        seed(1, || layer.init(&mut params, sequences()?))?;
+        let run = |fill| {
+            let y = || layer.forward((padded(&LENGTHS, fill)?, Lengths::new(LENGTHS)));
+            with_params(&params, || seed(2, y))?.to_vec()
+        };
+        assert_eq!(run(f64::NAN)?, run(1.0)?, "{}", W::NAME);
+        Ok(())
+    }
+    check::<Flipout>()?;
+    check::<McDropout>()?;
+    check::<LocalReparameterization>()?;
+    check::<Rank1>()
+}
+
+#[test]
+fn lengths_that_do_not_fit_are_refused() -> Result<()> {
+    let run = |lengths: Vec<usize>| {
+        message(seed(0, || Lstm::new(UNITS).forward((sequences()?, Lengths::new(lengths)))))
+    };
+    assert!(run(vec![5, 6, 1, 1]).contains("6 for sequence 1 of 5 steps"));
+    assert!(run(vec![5, 5]).contains("lengths of 2 sequences"));
+    Ok(())
+}
+
+#[test]
+fn the_last_step_and_the_mean_are_those_of_each_sequence() -> Result<()> {
+    let (x, lengths) = (padded(&LENGTHS, f64::NAN)?, Lengths::new(LENGTHS));
+    let (last, mean) = (lengths.last(&x)?.to_vec()?, lengths.mean(&x)?.to_vec()?);
+    for (n, &length) in LENGTHS.iter().enumerate() {
+        let own = alone(n, length)?.to_vec()?;
+        for input in 0..INPUTS {
+            let column: Vec<f64> = own.iter().skip(input).step_by(INPUTS).copied().collect();
+            close(last[n * INPUTS + input], column.last().copied().unwrap_or(0.0), "last");
+            let expected = column.iter().sum::<f64>() / length.max(1) as f64;
+            close(mean[n * INPUTS + input], expected, "mean");
+        }
+    }
+    Ok(())
+}
+
+/// A sequence in two parts is the sequence: the state of the first begins the second, as one operation and in a loop.
+#[test]
+fn a_sequence_goes_on_from_the_state_of_its_first_part() -> Result<()> {
+    fn check<G: Gates, W: Estimator>() -> Result<()> {
+        let layer = <Unrolled<G, W> as WithUnits>::new(UNITS);
+        let by_time = step_inputs()?;
+        let part = |steps: std::ops::Range<usize>| Var::stack(&by_time[steps])?.permute(&[1, 0, 2]);
+        let mut params = Params::new();
+        seed(1, || layer.init(&mut params, sequences()?))?;
+        let (whole, parts) = with_params(&params, || {
+            seed(2, || {
+                let whole = layer.forward(sequences()?)?;
+                let (first, state) = layer.forward((part(0..2)?, layer.zero_state(BATCH)))?;
+                let (second, _) = layer.forward((part(2..STEPS)?, state))?;
+                Ok((whole, [first, second]))
+            })
+        })?;
+        let whole: Var<(usize, usize, usize), f64> = whole;
+        for (n, sequence) in whole.to_vec()?.chunks(STEPS * UNITS).enumerate() {
+            let own = |part: &Var<(usize, usize, usize), f64>| part.at(n)?.to_vec();
+            let both = [own(&parts[0])?, own(&parts[1])?].concat();
+            sequence.iter().zip(both).for_each(|(&a, b)| close(a, b, W::NAME));
+        }
+        Ok(())
+    }
+    check::<LstmGates, Deterministic>()?;
+    check::<GruGates, Deterministic>()?;
+    check::<LstmGates, Reparameterization>()?;
+    // Signs and masks for each row are drawn once and travel in the state.
+    check::<LstmGates, Flipout>()
+}
+
+/// By the formula: with kernels of zero, `c' = σ(1) c` and `h' = ½ tanh(c')`.
+#[test]
+fn a_state_from_tensors_is_where_a_sequence_begins() -> Result<()> {
+    let layer = Lstm::new(UNITS);
+    let mut params = Params::new();
+    seed(0, || layer.init(&mut params, sequences()?))?;
+    for name in ["kernel", "recurrent_kernel"] {
+        let name = format!("lstm_cell/{name}");
+        let dims = *params.required(&name)?.dims();
+        params.set(name, AnyVar::F64(ed::tensor::Value::full(0.0, dims)))?;
+    }
+    let cell = Matrix::full(0.25, (BATCH, UNITS));
+    let (y, last) = with_params(&params, || {
+        let state = LstmState::new(Matrix::full(-3.0, (BATCH, UNITS)), cell.clone())?;
+        layer.forward((sequences()?, state))
+    })?;
+    let forget: f64 = 1.0 / (1.0 + (-1f64).exp());
+    for step in 0..STEPS {
+        let expected = 0.5 * (0.25 * forget.powi(step as i32 + 1)).tanh();
+        close(y.at(0)?.at(step)?.to_vec()?[0], expected, "hidden");
+    }
+    let end = last.cell().transpose()?.map(|cell| cell.to_vec()).transpose()?.unwrap_or_default();
+    close(end[0], 0.25 * forget.powi(STEPS as i32), "cell");
+
+    // A gradient goes back through the state to the encoder that it came from.
+    let tape = Tape::<f64>::of();
+    let watched = tape.watch(&cell);
+    let (y, _) = with_params(&params, || {
+        layer.forward((sequences()?, LstmState::new(Matrix::zeros((BATCH, UNITS)), watched.clone())?))
+    })?;
+    let first: Matrix = y.at(0)?;
+    let gradient = first.at(0)?.sum().backward()?.get(&watched)?.to_vec()?;
+    let slope = 0.5 * forget * (1.0 - (0.25 * forget).tanh().powi(2));
+    close(gradient[0], slope, "slope");
+    assert_eq!(gradient[UNITS], 0.0, "another sequence");
+    Ok(())
+}
+
+#[test]
+fn a_state_of_another_size_is_refused() -> Result<()> {
+    let state = || LstmState::new(Matrix::zeros((BATCH, 3)), Matrix::zeros((BATCH, 3)));
+    let refused = message(seed(0, || Lstm::new(UNITS).forward((sequences()?, state()?))));
+    assert!(refused.contains("[4, 2], the state of a cell of 2 units"), "{refused}");
+    let refused = message(seed(0, || LstmCell::new(UNITS).step(&step_inputs()?[0], state()?)));
+    assert!(refused.contains("[4, 2], the state of a cell of 2 units"), "{refused}");
+    let few = LstmState::new(Matrix::zeros((3, UNITS)), Matrix::zeros((3, UNITS)))?;
+    let refused = message(seed(0, || Lstm::new(UNITS).forward((sequences()?, few))));
+    assert!(refused.contains("its state is for 3 examples"), "{refused}");
+    assert!(LstmState::<Deterministic, f64>::new(Matrix::zeros((3, 2)), Matrix::zeros((3, 1))).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_sequence_without_steps_or_a_batch_without_rows_has_no_outputs() -> Result<()> {
+    fn check<G: Gates, W: Estimator>() -> Result<()> {
+        let layer = <Unrolled<G, W> as WithUnits>::new(UNITS);
+        for (rows, steps) in [(BATCH, 0), (0, STEPS), (0, 0)] {
+            let x = Var::<_, f64>::zeros((rows, steps, INPUTS));
+            let y = seed(0, || layer.forward(&x))?;
+            assert_eq!(y.shape(), &(rows, steps, UNITS), "{} {}", G::LAYER, W::NAME);
+            let (y, state) = seed(0, || layer.forward((&x, layer.zero_state(rows))))?;
+            assert_eq!(y.shape(), &(rows, steps, UNITS));
+            assert!(state.hidden().is_none(), "the state stays where it was");
+        }
+        Ok(())
+    }
+    check::<LstmGates, Deterministic>()?;
+    check::<GruGates, Flipout>()?;
+    check::<LstmGates, Reparameterization>()?;
+    check::<LstmGates, Flipout>()
 }

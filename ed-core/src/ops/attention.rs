@@ -1,5 +1,7 @@
 //! Attention over sequences, in one operation, and over growing sequences, position by position.
 
+use std::sync::Arc;
+
 use super::linalg::fits;
 use crate::error::{Error, Result};
 use crate::kernels::attention::{self as kernel, Passed, Sizes};
@@ -34,6 +36,7 @@ fn checked(op: &'static str, pattern: Pattern) -> Result<()> {
 struct Attention {
     sizes: Sizes,
     pattern: Pattern,
+    lengths: Option<Arc<[usize]>>,
 }
 
 impl<E: Float> Op<E> for Attention {
@@ -43,13 +46,19 @@ impl<E: Float> Op<E> for Attention {
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], mut keep: Keep<'_, E>) {
         let kept = keep.saved_scratch(self.sizes.kept_len());
-        fits(kernel::forward(self.sizes, self.pattern, inputs[0], out, kept));
+        fits(kernel::forward(self.sizes, self.pattern, self.lengths.as_deref(), inputs[0], out, kept));
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
         let passed = Passed { packed: pass.inputs[0], kept: pass.saved, grad_out: pass.grad_out };
         if let Some(slot) = pass.grad(0) {
-            fits(kernel::backward(self.sizes, self.pattern, passed, slot.gradient()));
+            fits(kernel::backward(
+                self.sizes,
+                self.pattern,
+                self.lengths.as_deref(),
+                passed,
+                slot.gradient(),
+            ));
         }
     }
 }
@@ -80,15 +89,74 @@ impl<E: Float> Op<E> for Attention {
 /// # Ok(()) }
 /// ```
 pub fn attention<E: Float>(packed: &Value<E>, heads: usize, pattern: Pattern) -> Result<Value<E>> {
+    attend(packed, heads, pattern, None)
+}
+
+/// As [`attention`], for sequences of lengths of their own, padded to one: nobody attends to what is behind the end of its
+/// sequence, whatever that holds, and the result there is zero.
+///
+/// # Errors
+/// As [`attention`]; [`Error::Shape`] unless there is a length for each sequence; [`Error::Parameter`] for one above `T`.
+///
+/// # Examples
+/// ```
+/// use ed::ops::{Pattern, attention_with_lengths};
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let numbers = vec![0.0f64, 5.0, 1.0, 0.0, -5.0, 3.0, f64::NAN, f64::NAN, f64::NAN];
+/// let packed = Var::from_vec(numbers, (1usize, 3usize, 3usize))?;
+/// let y = attention_with_lengths(packed.value(), 1, Pattern::Full, &[2].into())?;
+/// assert_eq!(y.as_slice()?, [2.0, 2.0, 0.0]);
+/// # Ok(()) }
+/// ```
+pub fn attention_with_lengths<E: Float>(
+    packed: &Value<E>,
+    heads: usize,
+    pattern: Pattern,
+    lengths: &Arc<[usize]>,
+) -> Result<Value<E>> {
+    attend(packed, heads, pattern, Some(lengths))
+}
+
+fn attend<E: Float>(
+    packed: &Value<E>,
+    heads: usize,
+    pattern: Pattern,
+    lengths: Option<&Arc<[usize]>>,
+) -> Result<Value<E>> {
     let dims = *packed.check()?.dims();
     let [batch, length, _] = *dims else {
         return Err(Error::Shape { op: "attention", expected: "[N, T, 3 · features]".into(), got: dims });
     };
     let (features, width) = widths("attention", dims, heads)?;
     checked("attention", pattern)?;
+    if let Some(lengths) = lengths {
+        check_lengths("attention", lengths, dims)?;
+    }
     let sizes = Sizes { batch, length, heads, width };
     let out: Dims = [batch, length, features].into_iter().collect();
-    Ok(apply(Attention { sizes, pattern }, &[packed], out))
+    Ok(apply(Attention { sizes, pattern, lengths: lengths.cloned() }, &[packed], out))
+}
+
+/// Checks that there is a length for each of the sequences `[N, T, …]`, none of them above `T`.
+///
+/// # Errors
+/// [`Error::Shape`] or [`Error::Parameter`] if not.
+pub fn check_lengths(of: &'static str, lengths: &[usize], dims: Dims) -> Result<()> {
+    let [batch, steps, ..] = *dims else {
+        return Err(Error::Shape { op: of, expected: "[N, T, …], sequences".into(), got: dims });
+    };
+    if lengths.len() != batch {
+        let expected = format!("[{0}, T, …], as there are lengths of {0} sequences", lengths.len());
+        return Err(Error::Shape { op: of, expected, got: dims });
+    }
+    match lengths.iter().enumerate().find(|&(_, &length)| length > steps) {
+        None => Ok(()),
+        Some((n, length)) => {
+            let got = format!("{length} for sequence {n} of {steps} steps");
+            Err(Error::Parameter { of, name: "lengths", must_be: "at most the number of steps", got })
+        }
+    }
 }
 
 /// The keys and values of the positions so far, for sequences that grow position by position.

@@ -18,6 +18,7 @@ pub(crate) mod dfdx;
 pub(crate) mod elementwise;
 pub(crate) mod interval;
 pub(crate) mod jitter;
+mod keep;
 pub(crate) mod layout;
 pub(crate) mod linalg;
 pub(crate) mod loops;
@@ -39,7 +40,7 @@ mod test_gradients;
 mod window;
 
 pub use affine::{affine, affine_relu};
-pub use attention::{AttentionCache, Pattern, attention, shift_right};
+pub use attention::{AttentionCache, Pattern, attention, attention_with_lengths, check_lengths, shift_right};
 pub use belief::{
     DrawAround, normal_draw, normal_draw_and_kl, normal_raw_kl, normal_raw_scale, normal_raw_variance,
 };
@@ -49,6 +50,7 @@ pub use columns::{join_columns, take_columns};
 pub use covariance::{Hyperparameters, Profile, marginal_variance, stationary_covariance, whiten};
 pub use dfdx::{Traced, via_dfdx, via_dfdx2};
 pub use jitter::{MOST_JITTER, covariance_factor};
+pub use keep::keep_rows;
 pub use layout::take_rows;
 pub use masked::{Staircase, masked_linear};
 pub use noise::{add_flipped, dropout, flip, local_noise, spatial_dropout};

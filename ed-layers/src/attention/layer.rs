@@ -1,7 +1,7 @@
 //! [`Attention`]: projections around the operation.
 
 use dfdx::shapes::Shape;
-use ed_core::ops::attention;
+use ed_core::ops::{attention, attention_with_lengths};
 use ed_core::tensor::{Dims, Float, Var};
 use ed_core::{Error, Result, SiteName};
 
@@ -9,6 +9,7 @@ use super::extent::{Extent, Global, Local, LocalMask};
 use crate::estimator::{Deterministic, Estimator};
 use crate::geometry::DenseMap;
 use crate::layer::{Apply, Layer};
+use crate::lengths::Lengths;
 use crate::linear::{Bias, Dense};
 use crate::scope::Identity;
 
@@ -18,6 +19,9 @@ use crate::scope::Identity;
 /// together are mapped by another kernel. The parameters are `qkv/kernel`, `[features, 3 · features]`, and
 /// `output/kernel`, `[features, features]`; there are no biases unless [`Attention::bias`] says so. An estimator makes
 /// both kernels Bayesian: `LocalAttention1d::<Flipout>::new(4, 128)`.
+///
+/// With [`Lengths`], `(x, lengths)`, nobody attends to what is behind the end of its sequence, and the output there is
+/// zero.
 ///
 /// Memory is linear in the number of positions.
 ///
@@ -174,12 +178,25 @@ impl<X: Extent, W: Estimator> Layer for Attention<X, W> {
     }
 }
 
-impl<X: Extent, W: Estimator, E: Float> Apply<Var<(usize, usize, usize), E>> for Attention<X, W> {
-    type Output = Var<(usize, usize, usize), E>;
-    fn apply(&self, x: Var<(usize, usize, usize), E>) -> Result<Self::Output> {
+type Sequences<E> = Var<(usize, usize, usize), E>;
+
+impl<X: Extent, W: Estimator, E: Float> Apply<Sequences<E>> for Attention<X, W> {
+    type Output = Sequences<E>;
+    fn apply(&self, x: Sequences<E>) -> Result<Self::Output> {
         let [qkv, output] = self.projections(x.shape())?;
         let packed = qkv.forward(x)?;
         let attended = attention(packed.value(), self.heads, self.extent.pattern())?;
-        output.forward(Var::<(usize, usize, usize), E>::from_value(attended)?)
+        output.forward(Sequences::<E>::from_value(attended)?)
+    }
+}
+
+impl<X: Extent, W: Estimator, E: Float> Apply<(Sequences<E>, Lengths)> for Attention<X, W> {
+    type Output = Sequences<E>;
+    fn apply(&self, (x, lengths): (Sequences<E>, Lengths)) -> Result<Self::Output> {
+        let [qkv, output] = self.projections(x.shape())?;
+        let packed = qkv.forward(lengths.mask(&x)?)?;
+        let pattern = self.extent.pattern();
+        let attended = attention_with_lengths(packed.value(), self.heads, pattern, lengths.shared())?;
+        lengths.mask(&output.forward(Sequences::<E>::from_value(attended)?)?)
     }
 }

@@ -79,7 +79,7 @@ impl PositionalEmbedding {
         count: usize,
         features: usize,
     ) -> Result<Var<(usize, usize), E>> {
-        let end = first + count;
+        let end = first.saturating_add(count);
         if end > self.max_length {
             let must_be = "at least the number of positions";
             let got = format!("{}, which makes at most {0} positions, for {end}", self.max_length);

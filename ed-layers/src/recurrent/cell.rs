@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use ed_core::ops::keep_rows;
 use ed_core::tensor::{Dims, Float, Value, Var};
 use ed_core::{Error, Result, SiteName};
 
@@ -10,10 +11,13 @@ use crate::estimator::{Deterministic, Estimator, Slot};
 use crate::geometry::{DenseMap, Geometry};
 use crate::initializers::VarianceScaling;
 use crate::layer::{Input, Layer};
+use crate::lengths::Lengths;
 use crate::linear::Bias;
 use crate::scope::{self, Identity};
 
 type Matrix = (usize, usize);
+/// `[batch, steps, features]`.
+pub(super) type Sequences<E> = Var<(usize, usize, usize), E>;
 
 /// What tells one recurrent cell from another: its gates, its biases, its state and its formula. Whoever implements it
 /// has a cell, its Bayesian variants and the layer over whole sequences.
@@ -58,11 +62,37 @@ pub trait Gates: Clone + std::fmt::Debug + Send + Sync + 'static {
         before: &Self::State<E>,
     ) -> Result<Self::State<E>>;
 
-    /// All steps of `[batch, steps, inputs]` as one operation, from a state of zeros: `[batch, steps, units]`.
+    /// All steps of `[batch, steps, inputs]` as one operation, from a state, or from zeros: `[batch, steps, units]`.
     ///
     /// # Errors
     /// A misfit of shapes, or the error that an input carries.
-    fn sequence<E: Float>(x: &Value<E>, kernels: [&Value<E>; 2], biases: &[Value<E>]) -> Result<Value<E>>;
+    fn sequence<E: Float>(
+        x: &Value<E>,
+        kernels: [&Value<E>; 2],
+        biases: &[Value<E>],
+        from: Option<&Self::State<E>>,
+    ) -> Result<Value<E>>;
+
+    /// As [`Gates::sequence`], with the state after the last step.
+    ///
+    /// # Errors
+    /// As there.
+    fn sequence_and_state<E: Float>(
+        x: &Value<E>,
+        kernels: [&Value<E>; 2],
+        biases: &[Value<E>],
+        from: Option<&Self::State<E>>,
+    ) -> Result<(Value<E>, Self::State<E>)>;
+
+    /// The state after a step for the examples that go on, and the one before it for the others.
+    ///
+    /// # Errors
+    /// The error that a state carries.
+    fn choose<E: Float>(
+        go_on: &Arc<[bool]>,
+        after: &Self::State<E>,
+        before: &Self::State<E>,
+    ) -> Result<Self::State<E>>;
 }
 
 /// A recurrent cell with an estimator of its kernels: [`LstmCell`](super::LstmCell), [`GruCell`](super::GruCell).
@@ -79,6 +109,10 @@ pub struct Cell<G: Gates, W: Estimator = Deterministic> {
 }
 
 /// The state of a [`Cell`] between two steps of a sequence, and the weights that it drew for it.
+///
+/// It begins at [`Cell::zero_state`], at tensors of one's own ([`LstmState::new`](super::LstmState::new),
+/// [`GruState::new`](super::GruState::new)), or at the end of another sequence: an encoder's state starts a decoder as
+/// [`CellState::carried`].
 #[derive(Clone, Debug)]
 pub struct CellState<G: Gates, W: Estimator, E: Float> {
     batch: usize,
@@ -94,10 +128,31 @@ struct Drawn<W: Estimator, E: Float> {
     biases: Vec<Value<E>>,
 }
 
+impl<W: Estimator, E: Float> Drawn<W, E> {
+    /// The two kernels, if each is one matrix for all examples.
+    fn matrices(&self) -> Option<[&Value<E>; 2]> {
+        Some([W::kernel(&self.kernel)?.value(), W::kernel(&self.recurrent)?.value()])
+    }
+}
+
 impl<G: Gates, W: Estimator, E: Float> CellState<G, W, E> {
+    pub(super) fn of(state: G::State<E>, hidden: &Value<E>) -> Result<Self> {
+        let dims = *hidden.check()?.dims();
+        let [batch, _] = *dims else {
+            return Err(Error::Shape { op: G::CELL, expected: "[batch, units], a state".into(), got: dims });
+        };
+        Ok(CellState { batch, state: Some(state), drawn: None })
+    }
+
     /// The start of another sequence with the same weights.
     pub fn at_zero(self) -> Self {
         CellState { state: None, ..self }
+    }
+
+    /// The same numbers for another cell of this kind, which draws its own weights: a decoder starts where its encoder
+    /// ended.
+    pub fn carried<V: Estimator>(self) -> CellState<G, V, E> {
+        CellState { batch: self.batch, state: self.state, drawn: None }
     }
 
     /// The hidden state `[batch, units]`; `None` before the first step, when it is zero.
@@ -177,9 +232,11 @@ impl<G: Gates, W: Estimator> Cell<G, W> {
             None => Arc::new(self.drawn(batch, inputs)?),
         };
         let before = state.unwrap_or_else(|| G::zeros(batch, self.units));
+        let hidden_before = G::hidden(&before)?;
+        self.check_state(&hidden_before, batch)?;
         // The number of units is the kernel's.
         let product = |kernel, x: &Var<Matrix, E>| W::apply(kernel, &DenseMap { units: 0 }, x);
-        let products = [product(&drawn.kernel, x)?, product(&drawn.recurrent, &G::hidden(&before)?)?];
+        let products = [product(&drawn.kernel, x)?, product(&drawn.recurrent, &hidden_before)?];
         let after = G::step(products, &drawn.biases, &before)?;
         let hidden = G::hidden(&after)?;
         Ok((hidden, CellState { batch, state: Some(after), drawn: Some(drawn) }))
@@ -214,26 +271,85 @@ impl<G: Gates, W: Estimator> Cell<G, W> {
         })
     }
 
+    fn check_state<E: Float>(&self, hidden: &Var<Matrix, E>, batch: usize) -> Result<()> {
+        let got = hidden.dims();
+        if *got == [batch, self.units] {
+            return Ok(());
+        }
+        let expected = format!("[{batch}, {0}], the state of a cell of {0} units", self.units);
+        Err(Error::Shape { op: G::CELL, expected, got })
+    }
+
     /// All steps of a sequence: one operation if each kernel is one matrix for all examples.
-    pub(super) fn unroll<E: Float>(
-        &self,
-        x: &Var<(usize, usize, usize), E>,
-    ) -> Result<Var<(usize, usize, usize), E>> {
+    pub(super) fn unroll<E: Float>(&self, x: &Sequences<E>) -> Result<Sequences<E>> {
         let (batch, steps, inputs) = *x.shape();
         let drawn: Drawn<W, E> = self.drawn(batch, inputs)?;
-        if let (Some(kernel), Some(recurrent)) = (W::kernel(&drawn.kernel), W::kernel(&drawn.recurrent)) {
-            let kernels = [kernel.value(), recurrent.value()];
-            return Var::from_value(G::sequence(x.value(), kernels, &drawn.biases)?);
+        if batch * steps == 0 {
+            return Ok(Var::zeros((batch, steps, self.units)));
         }
-        let by_time: Var<(usize, usize, usize), E> = x.permute(&[1, 0, 2])?;
-        let mut state = CellState { batch, state: None, drawn: Some(Arc::new(drawn)) };
+        if let Some(kernels) = drawn.matrices() {
+            return Var::from_value(G::sequence(x.value(), kernels, &drawn.biases, None)?);
+        }
+        let state = CellState { batch, state: None, drawn: Some(Arc::new(drawn)) };
+        Ok(self.in_turn(x, None, state)?.0)
+    }
+
+    /// As [`Cell::unroll`], from a state and with the last one; sequences with lengths end where those say.
+    pub(super) fn unroll_from<E: Float>(
+        &self,
+        x: &Sequences<E>,
+        lengths: Option<&Lengths>,
+        CellState { batch, state, drawn }: CellState<G, W, E>,
+    ) -> Result<(Sequences<E>, CellState<G, W, E>)> {
+        let (rows, steps, inputs) = *x.shape();
+        if rows != batch {
+            let expected = format!("[{batch}, steps, inputs], as its state is for {batch} examples");
+            return Err(Error::Shape { op: G::LAYER, expected, got: x.dims() });
+        }
+        if let Some(state) = &state {
+            self.check_state(&G::hidden(state)?, batch)?;
+        }
+        let drawn = match drawn {
+            Some(drawn) => drawn,
+            None => Arc::new(self.drawn(batch, inputs)?),
+        };
+        if batch * steps == 0 {
+            return Ok((
+                Var::zeros((batch, steps, self.units)),
+                CellState { batch, state, drawn: Some(drawn) },
+            ));
+        }
+        if let (Some(kernels), None) = (drawn.matrices(), lengths) {
+            let (y, last) = G::sequence_and_state(x.value(), kernels, &drawn.biases, state.as_ref())?;
+            return Ok((Var::from_value(y)?, CellState { batch, state: Some(last), drawn: Some(drawn) }));
+        }
+        self.in_turn(x, lengths, CellState { batch, state, drawn: Some(drawn) })
+    }
+
+    /// One step after another.
+    fn in_turn<E: Float>(
+        &self,
+        x: &Sequences<E>,
+        lengths: Option<&Lengths>,
+        mut state: CellState<G, W, E>,
+    ) -> Result<(Sequences<E>, CellState<G, W, E>)> {
+        let (batch, steps, _) = *x.shape();
+        let by_time: Sequences<E> = x.permute(&[1, 0, 2])?;
         let mut hidden = Vec::with_capacity(steps);
         for step in 0..steps {
-            let h;
-            (h, state) = self.stepped(&by_time.at(step)?, state)?;
+            let before = state.state.clone();
+            let (mut h, mut after) = self.stepped(&by_time.at(step)?, state)?;
+            if let (Some(lengths), Some(now)) = (lengths, &after.state) {
+                let go_on = lengths.go_on_at(step);
+                let before = before.unwrap_or_else(|| G::zeros(batch, self.units));
+                let chosen = G::choose(&go_on, now, &before)?;
+                h = Var::from_value(keep_rows(h.value(), &go_on)?)?;
+                after.state = Some(chosen);
+            }
             hidden.push(h);
+            state = after;
         }
-        Var::stack(&hidden)?.permute(&[1, 0, 2])
+        Ok((Var::stack(&hidden)?.permute(&[1, 0, 2])?, state))
     }
 }
 
@@ -249,5 +365,19 @@ impl<G: Gates, W: Estimator> Layer for Cell<G, W> {
             "Deterministic" => self.units.to_string(),
             name => format!("{}, {name}", self.units),
         }
+    }
+}
+
+impl<G: Gates, W: Estimator, E: Float> Input for CellState<G, W, E> {
+    type Owned = CellState<G, W, E>;
+    fn into_owned(self) -> Self::Owned {
+        self
+    }
+}
+
+impl<G: Gates, W: Estimator, E: Float> Input for &CellState<G, W, E> {
+    type Owned = CellState<G, W, E>;
+    fn into_owned(self) -> Self::Owned {
+        self.clone()
     }
 }

@@ -1,13 +1,15 @@
 //! Gated recurrent units.
 
+use std::sync::Arc;
+
 use ed_core::Result;
-use ed_core::ops::add_channels;
 use ed_core::ops::recurrent::{self as ops, GruWeights};
+use ed_core::ops::{add_channels, keep_rows};
 use ed_core::tensor::{Float, Value, Var};
 
 use super::cell::{Cell, CellState, Gates};
 use super::unrolled::Unrolled;
-use crate::estimator::Deterministic;
+use crate::estimator::{Deterministic, Estimator};
 
 type Matrix = (usize, usize);
 
@@ -52,6 +54,28 @@ pub type GruState<W, E> = CellState<GruGates, W, E>;
 /// ```
 pub type Gru<W = Deterministic> = Unrolled<GruGates, W>;
 
+impl<W: Estimator, E: Float> GruState<W, E> {
+    /// A state of one's own: `[batch, units]`.
+    ///
+    /// # Errors
+    /// The error that it carries.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::layers::recurrent::GruState;
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let (gru, x) = (GruCell::new(2), Var::<_, f32>::ones((1usize, 3usize)));
+    /// let state = GruState::new(Var::from([[0.5f32, -0.5]]))?;
+    /// let (hidden, _) = seed(0, || gru.step(&x, state))?;
+    /// assert_eq!(hidden.shape(), &(1, 2));
+    /// # Ok(()) }
+    /// ```
+    pub fn new(hidden: Var<Matrix, E>) -> Result<Self> {
+        CellState::of(hidden.clone(), hidden.value())
+    }
+}
+
 impl Gates for GruGates {
     const CELL: &'static str = "GruCell";
     const LAYER: &'static str = "Gru";
@@ -82,8 +106,31 @@ impl Gates for GruGates {
         x: &Value<E>,
         [kernel, recurrent]: [&Value<E>; 2],
         biases: &[Value<E>],
+        from: Option<&Var<Matrix, E>>,
     ) -> Result<Value<E>> {
         let [bias, recurrent_bias] = [&biases[0], &biases[1]];
-        ops::gru_sequence(x, GruWeights { kernel, recurrent, bias, recurrent_bias }, None)
+        ops::gru_sequence(x, GruWeights { kernel, recurrent, bias, recurrent_bias }, from.map(Var::value))
+    }
+
+    fn sequence_and_state<E: Float>(
+        x: &Value<E>,
+        [kernel, recurrent]: [&Value<E>; 2],
+        biases: &[Value<E>],
+        from: Option<&Var<Matrix, E>>,
+    ) -> Result<(Value<E>, Var<Matrix, E>)> {
+        let [bias, recurrent_bias] = [&biases[0], &biases[1]];
+        let weights = GruWeights { kernel, recurrent, bias, recurrent_bias };
+        let (y, last) = ops::gru_sequence_with_state(x, weights, from.map(Var::value))?;
+        Ok((y, Var::from_value(last)?))
+    }
+
+    fn choose<E: Float>(
+        go_on: &Arc<[bool]>,
+        after: &Var<Matrix, E>,
+        before: &Var<Matrix, E>,
+    ) -> Result<Var<Matrix, E>> {
+        let ended: Arc<[bool]> = go_on.iter().map(|go_on| !go_on).collect();
+        let [after, before] = [keep_rows(after.value(), go_on)?, keep_rows(before.value(), &ended)?];
+        (Var::<Matrix, E>::from_value(after)? + Var::<Matrix, E>::from_value(before)?).check()
     }
 }

@@ -1,8 +1,10 @@
 //! Long short-term memory.
 
+use std::sync::Arc;
+
 use ed_core::Result;
-use ed_core::ops::add_channels;
 use ed_core::ops::recurrent::{self as ops, LstmWeights};
+use ed_core::ops::{add_channels, keep_rows};
 use ed_core::tensor::{Float, Value, Var};
 
 use super::cell::{Cell, CellState, Gates};
@@ -62,6 +64,27 @@ pub type LstmState<W, E> = CellState<LstmGates, W, E>;
 pub type Lstm<W = Deterministic> = Unrolled<LstmGates, W>;
 
 impl<W: Estimator, E: Float> LstmState<W, E> {
+    /// A state of one's own, from tensors `[batch, units]`: what an encoder of any kind gives.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](ed_core::Error::Shape) unless both have the same sizes; or the error that one carries.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::layers::recurrent::LstmState;
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let (lstm, x) = (Lstm::new(2), Var::<_, f32>::ones((1usize, 4usize, 3usize)));
+    /// let state = LstmState::new(Var::from([[0.5f32, -0.5]]), Var::from([[1.0, 2.0]]))?;
+    /// let (outputs, last) = seed(0, || lstm.forward((&x, state)))?;
+    /// assert_eq!(outputs.shape(), &(1, 4, 2));
+    /// assert_eq!(last.hidden().transpose()?.map(|h| h.to_vec()).transpose()?, Some(outputs.at(0)?.at(3)?.to_vec()?));
+    /// # Ok(()) }
+    /// ```
+    pub fn new(hidden: Var<Matrix, E>, cell: Var<Matrix, E>) -> Result<Self> {
+        CellState::of(ops::LstmState::new(hidden.value(), cell.value())?, hidden.value())
+    }
+
     /// The cell state `[batch, units]`; `None` before the first step, when it is zero.
     pub fn cell(&self) -> Option<Result<Var<Matrix, E>>> {
         self.state.as_ref().map(|state| Var::from_value(state.cell()))
@@ -102,7 +125,31 @@ impl Gates for LstmGates {
         x: &Value<E>,
         [kernel, recurrent]: [&Value<E>; 2],
         biases: &[Value<E>],
+        from: Option<&ops::LstmState<E>>,
     ) -> Result<Value<E>> {
-        ops::lstm_sequence(x, LstmWeights { kernel, recurrent, bias: &biases[0] }, None)
+        ops::lstm_sequence(x, LstmWeights { kernel, recurrent, bias: &biases[0] }, from)
+    }
+
+    fn sequence_and_state<E: Float>(
+        x: &Value<E>,
+        [kernel, recurrent]: [&Value<E>; 2],
+        biases: &[Value<E>],
+        from: Option<&ops::LstmState<E>>,
+    ) -> Result<(Value<E>, ops::LstmState<E>)> {
+        ops::lstm_sequence_with_state(x, LstmWeights { kernel, recurrent, bias: &biases[0] }, from)
+    }
+
+    fn choose<E: Float>(
+        go_on: &Arc<[bool]>,
+        after: &ops::LstmState<E>,
+        before: &ops::LstmState<E>,
+    ) -> Result<ops::LstmState<E>> {
+        let ended: Arc<[bool]> = go_on.iter().map(|go_on| !go_on).collect();
+        let part = |after: Value<E>, before: Value<E>| -> Result<Var<Matrix, E>> {
+            let [after, before] = [keep_rows(&after, go_on)?, keep_rows(&before, &ended)?];
+            (Var::<Matrix, E>::from_value(after)? + Var::<Matrix, E>::from_value(before)?).check()
+        };
+        let hidden = part(after.hidden(), before.hidden())?;
+        ops::LstmState::new(hidden.value(), part(after.cell(), before.cell())?.value())
     }
 }

@@ -23,13 +23,15 @@ pub struct Passed<'a, T> {
     pub grad_out: &'a [T],
 }
 
-/// Adds to the gradient by queries, keys and values, `[batch, length, 3, heads, width]`.
+/// Adds to the gradient by queries, keys and values, `[batch, length, 3, heads, width]`, which is zero behind the ends of
+/// examples that have `lengths`.
 ///
 /// # Errors
 /// [`LinalgError::Length`] if a slice does not fit the sizes.
 pub fn backward<T: Real>(
     sizes: Sizes,
     pattern: Pattern,
+    lengths: Option<&[usize]>,
     passed: Passed<'_, T>,
     grad: Gradient<'_, T>,
 ) -> Result<(), LinalgError> {
@@ -51,7 +53,19 @@ pub fn backward<T: Real>(
     });
     let tasks = heads
         .zip(passed.kept.chunks_exact(length))
-        .map(|(((of, grad_out), by), log_sums)| Head { of, grad_out, by, fresh, log_sums })
+        .enumerate()
+        .map(|(head, (((of, grad_out), by), log_sums))| {
+            let valid = sizes.valid(lengths, head);
+            let by = by.map(|by| {
+                let (by, mut behind) = by.split_at_row_mut(valid);
+                if fresh {
+                    behind.fill(T::ZERO);
+                }
+                by
+            });
+            let (of, grad_out) = (of.map(|part| part.subrows(0, valid)), grad_out.subrows(0, valid));
+            Head { of, grad_out, by, fresh, log_sums: &log_sums[..valid] }
+        })
         .collect();
     run_tasks(tasks, |scratch, head: Head<'_, T>| head.run(pattern, sizes.scale(), scratch));
     Ok(())

@@ -14,7 +14,8 @@ use crate::kernels::linalg::{LinalgError, check_len, view, view_mut};
 /// `softmax(Q Kᵀ / √width) V` of each head, over the positions that the pattern names.
 ///
 /// `packed` is `[batch, length, 3, heads, width]`: queries, keys and values; `out` is `[batch, length, heads, width]`;
-/// `kept` gets [`Sizes::kept_len`] numbers for the backward pass.
+/// `kept` gets [`Sizes::kept_len`] numbers for the backward pass. With `lengths`, one for each example and none above
+/// `length`, an example ends there: what is behind is not read, and the result there is zero.
 ///
 /// # Errors
 /// [`LinalgError::Length`] if a slice does not fit the sizes.
@@ -24,12 +25,13 @@ use crate::kernels::linalg::{LinalgError, check_len, view, view_mut};
 /// let sizes = Sizes { batch: 1, length: 2, heads: 1, width: 1 };
 /// let (mut out, mut kept) = ([0.0; 2], [0.0; 2]);
 /// // Queries of zero compare all keys alike: the mean of the values up to the position itself.
-/// forward(sizes, Pattern::Causal, &[0.0, 5.0, 1.0, 0.0, -5.0, 3.0], &mut out, &mut kept).unwrap();
+/// forward(sizes, Pattern::Causal, None, &[0.0, 5.0, 1.0, 0.0, -5.0, 3.0], &mut out, &mut kept).unwrap();
 /// assert_eq!(out, [1.0, 2.0]);
 /// ```
 pub fn forward<T: Real>(
     sizes: Sizes,
     pattern: Pattern,
+    lengths: Option<&[usize]>,
     packed: &[T],
     out: &mut [T],
     kept: &mut [T],
@@ -46,7 +48,13 @@ pub fn forward<T: Real>(
     let heads = examples.flat_map(|(packed, out)| {
         in_threes(heads(packed, 3 * features, width), sizes.heads).zip(heads_mut(out, features, width))
     });
-    let tasks = heads.zip(log_sums).map(|((of, out), log_sums)| Head { of, out, log_sums }).collect();
+    let tasks = heads.zip(log_sums).enumerate().map(|(head, ((of, out), log_sums))| {
+        let valid = sizes.valid(lengths, head);
+        let (out, mut behind) = out.split_at_row_mut(valid);
+        behind.fill(T::ZERO);
+        Head { of: of.map(|part| part.subrows(0, valid)), out, log_sums: &mut log_sums[..valid] }
+    });
+    let tasks = tasks.collect();
     run_tasks(tasks, |scratch, head: Head<'_, T>| head.run(pattern, sizes.scale(), scratch));
     Ok(())
 }

@@ -53,6 +53,12 @@ impl Sizes {
         self.batch * self.heads * self.length
     }
 
+    /// How many positions of a head's example there are, if the examples have lengths of their own.
+    fn valid(&self, lengths: Option<&[usize]>, head: usize) -> usize {
+        let own = lengths.and_then(|lengths| lengths.get(head / self.heads.max(1)));
+        own.map_or(self.length, |&own| own.min(self.length))
+    }
+
     /// The factor of the scores, `1 / √width`.
     fn scale<T: Real>(&self) -> T {
         T::from_f64(1.0 / (self.width as f64).sqrt())

@@ -45,13 +45,13 @@ fn run<T: Real>(sizes: Sizes, pattern: Pattern) -> (Vec<T>, Vec<T>) {
     let packed = filling::<T>(3 * sizes.output_len());
     let mut out = vec![T::NAN; sizes.output_len()];
     let mut kept = vec![T::NAN; sizes.kept_len()];
-    forward(sizes, pattern, &packed, &mut out, &mut kept).unwrap();
+    forward(sizes, pattern, None, &packed, &mut out, &mut kept).unwrap();
     let mut grad = vec![T::ONE; packed.len()];
     let grad_out = filling(out.len());
     let passed = Passed { packed: &packed, kept: &kept, grad_out: &grad_out };
-    backward(sizes, pattern, passed, Gradient { values: &mut grad, fresh: false }).unwrap();
+    backward(sizes, pattern, None, passed, Gradient { values: &mut grad, fresh: false }).unwrap();
     let mut written = vec![T::NAN; packed.len()];
-    backward(sizes, pattern, passed, Gradient { values: &mut written, fresh: true }).unwrap();
+    backward(sizes, pattern, None, passed, Gradient { values: &mut written, fresh: true }).unwrap();
     for (&written, &grad) in written.iter().zip(&grad) {
         assert!((written + T::ONE - grad).abs() <= T::from_f64(64.0) * T::EPSILON * (T::ONE + grad.abs()));
     }
@@ -91,7 +91,7 @@ fn the_latest_position_is_the_last_row_of_the_whole() {
     let sizes = Sizes { batch: 3, length: 9, heads: 2, width: 4 };
     let packed = filling::<f64>(3 * sizes.output_len());
     let (mut out, mut kept) = (vec![0.0; sizes.output_len()], vec![0.0; sizes.kept_len()]);
-    forward(sizes, Pattern::Causal, &packed, &mut out, &mut kept).unwrap();
+    forward(sizes, Pattern::Causal, None, &packed, &mut out, &mut kept).unwrap();
     // [N, T, …] to [T, N, …].
     let row = 3 * sizes.features();
     let window: Vec<f64> = (0..sizes.length)
@@ -110,12 +110,15 @@ fn the_latest_position_is_the_last_row_of_the_whole() {
 fn refuses_slices_of_other_sizes() {
     let sizes = Sizes { batch: 1, length: 2, heads: 1, width: 1 };
     let (packed, mut out, mut kept) = ([0.0; 6], [0.0; 2], [0.0; 2]);
-    assert!(forward(sizes, Pattern::Full, &packed[1..], &mut out, &mut kept).is_err());
-    assert!(forward(sizes, Pattern::Full, &packed, &mut out[1..], &mut kept).is_err());
-    assert!(forward(sizes, Pattern::Full, &packed, &mut out, &mut kept[1..]).is_err());
+    assert!(forward(sizes, Pattern::Full, None, &packed[1..], &mut out, &mut kept).is_err());
+    assert!(forward(sizes, Pattern::Full, None, &packed, &mut out[1..], &mut kept).is_err());
+    assert!(forward(sizes, Pattern::Full, None, &packed, &mut out, &mut kept[1..]).is_err());
     assert!(latest(sizes, &packed[1..], &mut out[1..]).is_err());
     let passed = Passed { packed: &packed, kept: &kept, grad_out: &out };
-    assert!(backward(sizes, Pattern::Full, passed, Gradient { values: &mut [0.0; 5], fresh: true }).is_err());
+    assert!(
+        backward(sizes, Pattern::Full, None, passed, Gradient { values: &mut [0.0; 5], fresh: true })
+            .is_err()
+    );
     let none = Sizes { length: 0, ..sizes };
-    assert!(forward::<f32>(none, Pattern::Full, &[], &mut [], &mut []).is_ok());
+    assert!(forward::<f32>(none, Pattern::Full, None, &[], &mut [], &mut []).is_ok());
 }
