@@ -68,6 +68,7 @@ impl Bias {
             (Bias::Point, _) => Some(point(Dims::vector(members).with_last(outputs))?),
             (Bias::Believed(belief), 1) => Some(belief.sample_at(name, (outputs,), 0.0)?.into_value()),
             (Bias::Believed(belief), _) => {
+                let belief = belief.components(members);
                 Some(belief.sample_at(name, (members, outputs), 0.0)?.into_value())
             }
         })

@@ -237,3 +237,59 @@ fn a_recurrent_cell_keeps_its_mask_and_its_factors_for_the_sequence() -> Result<
     check::<McDropout>()?;
     check::<Rank1>()
 }
+
+/// The bound of a mixture weighs each component by `1 / K`: equal members cost what one does, and others the mean of what
+/// they cost.
+#[test]
+fn the_divergence_of_rank_one_members_is_the_mean_of_theirs() -> Result<()> {
+    let cost = |members: usize, params: Option<Params>| -> Result<(f64, Params)> {
+        let layer = Dense::<Rank1>::new(3).estimator(Rank1::of(members));
+        let x = repeat_for_members(&wave((2usize, 4usize), 0.0), members)?;
+        let mut made = params.clone().unwrap_or_default();
+        seed(0, || layer.init(&mut made, &x))?;
+        let run = || with_params(&made, || with_kl(1, || layer.forward(&x)));
+        let (_, kl): (_, Var<(), f64>) = seed(0, run)?;
+        Ok((kl.item()?, made))
+    };
+    // Seven factors at 1 with deviations of softplus(-3), as the prior's mean: ln(1 / σ) - ½ + σ² / 2 each.
+    let at_mean = |mean: f64| {
+        let sigma = (-3f64).exp().ln_1p() + 1e-7;
+        (1.0 / sigma).ln() - 0.5 + 0.5 * (sigma.powi(2) + (mean - 1.0).powi(2))
+    };
+    assert!((cost(1, None)?.0 - 7.0 * at_mean(1.0)).abs() < 1e-5);
+    for members in [2, 8] {
+        // Members start at signs: the mean over all of them.
+        let (kl, params) = cost(members, None)?;
+        let mut expected = 0.0;
+        for factor in ["alpha", "gamma"] {
+            let means = params.required(&format!("dense/{factor}/loc"))?.to_vec()?;
+            expected += means.iter().map(|&mean| at_mean(mean)).sum::<f64>() / members as f64;
+        }
+        assert!((kl - expected).abs() < 1e-5, "{members}: {kl} for {expected}");
+        let mut equal = Params::new();
+        for (name, value) in params.iter() {
+            let value = if name.as_str().ends_with("/loc") {
+                AnyVar::F64(ed::tensor::Value::full(1.0, *value.dims()))
+            } else {
+                value.clone()
+            };
+            equal.insert(name, value)?;
+        }
+        assert!((cost(members, Some(equal))?.0 - 7.0 * at_mean(1.0)).abs() < 1e-5, "{members} equal members");
+    }
+    Ok(())
+}
+
+/// A believed bias for each member is a part of the same mixture.
+#[test]
+fn believed_biases_of_members_cost_the_mean_of_theirs() -> Result<()> {
+    let cost = |members: usize| -> Result<f64> {
+        let bias = Bias::Believed(ed::layers::weight::NormalBelief::default());
+        let layer = Dense::new(3).estimator(BatchEnsemble::of(members)).bias(bias);
+        let x = repeat_for_members(&wave((2usize, 4usize), 0.0), members)?;
+        let (_, kl): (_, Var<(), f64>) = seed(0, || with_kl(1, || layer.forward(&x)))?;
+        kl.item()
+    };
+    assert!((cost(4)? - cost(1)?).abs() < 1e-9);
+    Ok(())
+}

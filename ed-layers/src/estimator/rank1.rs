@@ -19,11 +19,19 @@ use crate::weight::{NormalBelief, NormalPrior, Prior, Seen, Start};
 /// sums), and the means start at 1 (or 0), or with several members at -1 or 1 with equal chances, so that they differ.
 /// Factors that start near 0 would shut the layer.
 ///
+/// # Members
 /// With several members the batch is laid out by [`repeat_for_members`](crate::repeat_for_members), and each member has a
 /// bias of its own.
 ///
+/// The members are the components of one mixture posterior, `q = (1/K) Σ qₖ`, and a loss that is the mean over the rows
+/// of such a batch is the mean over them. The divergence goes with it: `(1/K) Σ KL(qₖ ‖ p)`, which is no less than
+/// `KL(q ‖ p)`, so that the evidence is bounded from below whatever `K` is; and equal members cost what one does.
+/// Edward2's layers add up the members' divergences, `K` times as much. A sampler, and whoever else sets the factors,
+/// meets each member's as random variables of their own.
+///
 /// # Source
-/// Dusenberry et al. 2020, "Efficient and scalable Bayesian neural nets with rank-1 factors", section 3.
+/// Dusenberry et al. 2020, "Efficient and scalable Bayesian neural nets with rank-1 factors", section 3; the bound of a
+/// mixture by its components is the convexity of the divergence (Cover and Thomas 2006, theorem 2.7.2).
 ///
 /// # Examples
 /// ```
@@ -114,7 +122,8 @@ impl Estimator for Rank1 {
         });
         let vectors = |name: &str, channels: usize| -> Result<Value<E>> {
             let shape = (self.members, channels);
-            Ok(match self.belief.look::<_, E>(slot.beside(name), shape, start)? {
+            let belief = self.belief.components(self.members);
+            Ok(match belief.look::<_, E>(slot.beside(name), shape, start)? {
                 Seen::Value(shared) => shared.into_value(),
                 Seen::Moments(moments, key) => moments.draw_rows(slot.input.rows, key)?.into_value(),
             })

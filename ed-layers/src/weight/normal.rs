@@ -24,6 +24,21 @@ use crate::initializers::VarianceScaling;
 /// The means start where the deterministic twin's weights do, the standard deviations at `scale`, and the prior is the
 /// standard normal, unless said otherwise.
 ///
+/// # Few examples
+/// Each weight costs its divergence over the number of examples, so that with fewer examples than weights a network
+/// underfits where its deterministic twin does not. Held-out accuracy on the digits, of 64-128-10 units, 1437 examples,
+/// Adam at 0.003 in batches of 128, means of three seeds (± 0.005), after 400 and 1600 steps:
+///
+/// | network | 400 | 1600 |
+/// |---|---|---|
+/// | deterministic | 0.977 | 0.984 |
+/// | these settings | 0.964 | 0.975 |
+/// | the divergence at a tenth, `Train::kl_weight(0.1)` | 0.975 | 0.984 |
+/// | that, and standard deviations from 0.01 on | 0.979 | 0.986 |
+/// | a prior of standard deviation 0.3 | 0.949 | 0.962 |
+///
+/// More steps help, and a divergence that counts less; a narrow prior does not.
+///
 /// # Source
 /// Graves 2011; Blundell et al. 2015.
 #[derive(Clone, Debug)]
@@ -32,6 +47,7 @@ pub struct NormalBelief {
     scale: f64,
     scales: Scales,
     initializer: Option<VarianceScaling>,
+    components: usize,
 }
 
 /// Which standard deviations a belief has.
@@ -55,6 +71,7 @@ impl Default for NormalBelief {
             scale: STARTING_SCALE,
             scales: Scales::Each,
             initializer: None,
+            components: 1,
         }
     }
 }
@@ -78,6 +95,12 @@ impl NormalBelief {
     /// Standard deviations that stay where they are: only the means are trained.
     pub fn fixed_scale(self, scale: f64) -> Self {
         NormalBelief { scale, scales: Scales::Fixed, ..self }
+    }
+
+    /// A weight with a row for each of so many components of a mixture posterior: its divergence is the mean of theirs,
+    /// which is no less than the mixture's.
+    pub(crate) fn components(&self, components: usize) -> Self {
+        NormalBelief { components, ..self.clone() }
     }
 
     /// Means that start as this says.
@@ -200,6 +223,7 @@ impl NormalBelief {
             scale: self.scale,
             scales: self.scales,
             prior: self.prior.clone(),
+            share: 1.0 / self.components.max(1) as f64,
             law,
             need,
             params: OnceLock::new(),
@@ -356,6 +380,8 @@ struct Normals<K: Shape, E: Float> {
     scale: f64,
     scales: Scales,
     prior: Arc<dyn Prior>,
+    /// What the divergence counts.
+    share: f64,
     law: Law,
     need: Need,
     params: OnceLock<[Value<E>; 2]>,
@@ -415,16 +441,9 @@ impl<K: Shape, E: Float> Normals<K, E> {
     }
 }
 
-impl<K: Shape, E: Float> Belief for Normals<K, E> {
-    fn stays_at_mean(&self) -> bool {
-        self.need == Need::Whole
-    }
-
-    fn posterior(&self) -> Result<Arc<dyn AnyDistribution>> {
-        Ok(Arc::new(self.normal()?))
-    }
-
-    fn draw(&self, key: Key) -> Result<(AnyVar, AnyVar)> {
+/// The divergences of all components together.
+impl<K: Shape, E: Float> Normals<K, E> {
+    fn draw_and_divergence(&self, key: Key) -> Result<(AnyVar, AnyVar)> {
         let [loc, raw_scale] = self.params()?;
         let stated = self.stated_kl()?;
         if let (None, Law::Normal { loc: prior_loc, scale: prior_scale }) = (&stated, &self.law) {
@@ -436,15 +455,15 @@ impl<K: Shape, E: Float> Belief for Normals<K, E> {
         let kl = match (stated, &self.law) {
             (Some(kl), _) => kl,
             (None, Law::Other(prior)) => self.single_draw_kl(prior, &Var::from_value(draw.clone())?)?,
-            (None, Law::Normal { .. }) => self.kl()?,
+            (None, Law::Normal { .. }) => self.divergence()?,
         };
         Ok((E::into_any(draw), kl))
     }
 
-    fn open(&self, key: Key) -> Result<AnyVar> {
-        let Law::Normal { loc: prior_loc, scale: prior_scale } = &self.law else { return self.kl() };
+    fn divergence_with_deviation(&self, key: Key) -> Result<AnyVar> {
+        let Law::Normal { loc: prior_loc, scale: prior_scale } = &self.law else { return self.divergence() };
         if self.need != Need::Deviation || self.stated_kl()?.is_some() {
-            return self.kl();
+            return self.divergence();
         }
         let [loc, raw_scale] = self.params()?;
         let prior = [prior_loc.as_value::<E>()?, prior_scale.as_value::<E>()?];
@@ -454,7 +473,7 @@ impl<K: Shape, E: Float> Belief for Normals<K, E> {
         Ok(E::into_any(kl))
     }
 
-    fn kl(&self) -> Result<AnyVar> {
+    fn divergence(&self) -> Result<AnyVar> {
         let [loc, raw_scale] = self.params()?;
         if let Some(kl) = self.stated_kl()? {
             return Ok(kl);
@@ -470,6 +489,29 @@ impl<K: Shape, E: Float> Belief for Normals<K, E> {
                 self.single_draw_kl(prior, &Var::from_value(draw)?)
             }
         }
+    }
+}
+
+impl<K: Shape, E: Float> Belief for Normals<K, E> {
+    fn stays_at_mean(&self) -> bool {
+        self.need == Need::Whole
+    }
+
+    fn posterior(&self) -> Result<Arc<dyn AnyDistribution>> {
+        Ok(Arc::new(self.normal()?))
+    }
+
+    fn draw(&self, key: Key) -> Result<(AnyVar, AnyVar)> {
+        let (draw, kl) = self.draw_and_divergence(key)?;
+        Ok((draw, kl.scaled(self.share)))
+    }
+
+    fn open(&self, key: Key) -> Result<AnyVar> {
+        Ok(self.divergence_with_deviation(key)?.scaled(self.share))
+    }
+
+    fn kl(&self) -> Result<AnyVar> {
+        Ok(self.divergence()?.scaled(self.share))
     }
 }
 
