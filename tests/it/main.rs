@@ -12,6 +12,7 @@ mod flow_edges;
 mod gp;
 mod handlers;
 mod laws_of_inference;
+mod laws_of_layers;
 mod laws_of_processes;
 mod messages;
 mod missing;
