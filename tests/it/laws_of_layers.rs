@@ -413,6 +413,40 @@ fn a_nan_stays_a_nan_and_in_its_example() -> Result<()> {
     Ok(())
 }
 
+/// A batch with a NaN is refused, and the moving averages stay as they were, in a network and in a flow's.
+#[test]
+fn a_refused_batch_leaves_the_moving_averages_alone() -> Result<()> {
+    fn check(loss: impl Fn(&Rows<f64>) -> Result<Var<(), f64>>) -> Result<()> {
+        let spoilt = std::cell::Cell::new(false);
+        let mut train = Train::new(4, |_| {
+            let mut numbers: Vec<f64> = (0..16).map(|i| (1.1 * i as f64).sin()).collect();
+            if spoilt.get() {
+                numbers[5] = f64::NAN;
+            }
+            loss(&Var::from_vec(numbers, (4usize, 4usize))?)
+        });
+        train.step(0)?;
+        let state = |trained: Trained| -> Result<Vec<f64>> {
+            let moving = trained.params().iter().filter(|(name, _)| name.as_str().contains("moving_"));
+            Ok(moving.map(|(_, value)| value.to_vec()).collect::<Result<Vec<_>>>()?.concat())
+        };
+        spoilt.set(true);
+        assert!(train.step(1).is_err(), "the batch is refused");
+        let after = state(train.finish())?;
+        assert!(!after.is_empty() && after.iter().all(|x| x.is_finite()), "{after:?}");
+        let mut once = Train::new(4, |_| {
+            loss(&Var::from_vec((0..16).map(|i| (1.1 * i as f64).sin()).collect(), (4usize, 4usize))?)
+        });
+        once.step(0)?;
+        assert_eq!(after, state(once.finish())?, "as after the one step that was taken");
+        Ok(())
+    }
+    let net = sequential![Dense::new(3), BatchNorm::new(), Dense::new(1)];
+    check(|x| Ok(net.forward(x)?.square().mean()))?;
+    let flow = RealNvp::new(Coupling::new(sequential![BatchNorm::new(), Dense::new(3).relu()]));
+    check(|x| Ok(-flow.distribution(Normal::standard((4usize, 4usize))?)?.log_prob(x)?.mean()))
+}
+
 #[test]
 fn lengths_go_with_recurrent_layers_and_attention() -> Result<()> {
     let x: Steps<f64> = Var::ones((2usize, 3usize, 4usize));
