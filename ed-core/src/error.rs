@@ -133,6 +133,27 @@ pub enum Error {
         /// Number of rows in all.
         size: usize,
     },
+    /// A program reads parameters that the store in force lacks.
+    MissingParameters {
+        /// Their names.
+        missing: Vec<String>,
+        /// The names that the store has.
+        known: Vec<String>,
+        /// Missing names, each with the one in the store that was probably meant.
+        nearest: Vec<(String, String)>,
+    },
+    /// A program reads parameters that no store gives, where nothing moves them.
+    UnmovedParameters {
+        /// What runs the program.
+        by: &'static str,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A parameter is in no store, and there is no key to draw its initial value.
+    UnmadeParameter {
+        /// Its name.
+        name: String,
+    },
     /// The sites of a model and of its guide differ.
     Guide {
         /// Latent sites of the model that the guide lacks.
@@ -144,6 +165,15 @@ pub enum Error {
     Site {
         /// Its name.
         name: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// Something went wrong in a layer.
+    Layer {
+        /// Its path.
+        path: String,
+        /// What it is: `Dense`.
+        kind: &'static str,
         /// What went wrong.
         source: Box<Error>,
     },
@@ -204,7 +234,7 @@ impl Error {
             | Error::Value { .. }
             | Error::NotPositiveDefinite { .. }
             | Error::NotFinite { .. } => true,
-            Error::Site { source, .. } => source.is_recoverable(),
+            Error::Site { source, .. } | Error::Layer { source, .. } => source.is_recoverable(),
             _ => false,
         }
     }
@@ -230,20 +260,58 @@ impl Error {
     pub fn at_site(self, name: impl fmt::Display) -> Error {
         match self {
             named @ (Error::Site { .. }
+            | Error::Layer { .. }
             | Error::DuplicateSite { .. }
             | Error::Unconditioned { .. }
             | Error::NoSuchSite { .. }
             | Error::UnseededPlate { .. }
-            | Error::Unseeded { .. }) => named,
+            | Error::Unseeded { .. }
+            | Error::MissingParameters { .. }
+            | Error::UnmovedParameters { .. }
+            | Error::UnmadeParameter { .. }) => named,
             other => Error::Site { name: name.to_string(), source: Box::new(other) },
         }
     }
 }
 
+impl Error {
+    /// The same error, with the path of the layer in which it happened; one that names its place already stays as it is.
+    pub fn in_layer(self, path: &str, kind: &'static str) -> Error {
+        match self {
+            placeless @ (Error::Parameter { .. }
+            | Error::Value { .. }
+            | Error::Undefined { .. }
+            | Error::Shape { .. }
+            | Error::Broadcast { .. }
+            | Error::Precision { .. }
+            | Error::NotPositiveDefinite { .. }
+            | Error::NotFinite { .. }) => {
+                Error::Layer { path: path.into(), kind, source: Box::new(placeless) }
+            }
+            other => other,
+        }
+    }
+
+    /// What went wrong, without the place where it did.
+    pub fn root(&self) -> &Error {
+        match self {
+            Error::Site { source, .. } | Error::Layer { source, .. } => source.root(),
+            other => other,
+        }
+    }
+}
+
+/// Most names that a sentence has.
+const MOST_NAMES: usize = 20;
+
 /// Names in a sentence: "`a`, `b` and `c`", or "none".
 fn listed(names: &[String]) -> String {
     match names {
         [] => "none".into(),
+        many if many.len() > MOST_NAMES => {
+            let first: Vec<String> = many[..MOST_NAMES].iter().map(|name| format!("`{name}`")).collect();
+            format!("{} and {} more", first.join(", "), many.len() - MOST_NAMES)
+        }
         [one] => format!("`{one}`"),
         [init @ .., last] => {
             let init: Vec<String> = init.iter().map(|name| format!("`{name}`")).collect();
@@ -302,8 +370,9 @@ impl fmt::Display for Error {
             }
             Error::DuplicateSite { name } => write!(
                 f,
-                "two random variables are named `{name}` in one run of the model; give each its own name, or call \
-                 the sub-model through `nested(…)`, which prefixes its names"
+                "two random variables are named `{name}` in one run of the model; give each its own name, call the \
+                 sub-model through `nested(…)`, which prefixes its names, or, for several draws of one variable, run the \
+                 program under `draws(10, || …)`"
             ),
             Error::UnnamedSite { distribution } => write!(
                 f,
@@ -323,6 +392,35 @@ impl fmt::Display for Error {
                  `seed(0, || …)`; under a sampler such as `Nuts`, which needs the same log-density at every step, write \
                  `plate` for `subsampled_plate`, or train a guide with `Svi`"
             ),
+            Error::MissingParameters { missing, known, nearest } => {
+                write!(
+                    f,
+                    "the program reads parameters that the store lacks: {}; the store has: {}",
+                    listed(missing),
+                    listed(known)
+                )?;
+                for (place, (name, guess)) in nearest.iter().take(MOST_NAMES).enumerate() {
+                    let before = if place == 0 { "; perhaps " } else { ", " };
+                    write!(f, "{before}`{name}` is its `{guess}`")?;
+                }
+                f.write_str(
+                    ". Parameters are made by training and by `init`, and by nothing else: run the network that was \
+                     trained, under the name that it had; a part of it is `net.part(&net.encoder)?`, and \
+                     `params.renamed(…)` gives a store other names",
+                )
+            }
+            Error::UnmovedParameters { by, names } => write!(
+                f,
+                "{by}: no store gives the parameters {}, and nothing here moves them from where they start: sample \
+                 them (a Bayesian layer; for a bias `.bias(Bias::Believed(NormalBelief::default()))`), or give their \
+                 values with `fix(model, params)`",
+                listed(names)
+            ),
+            Error::UnmadeParameter { name } => write!(
+                f,
+                "the parameter `{name}` is in no store, and no key is in force to draw where it starts: give trained \
+                 parameters (`trained.predict(…)`, `with_params(&params, …)`), or run the program under `seed(0, || …)`"
+            ),
             Error::Guide { missing, extra } => write!(
                 f,
                 "the guide does not fit the model; sites that the guide lacks: {}; sites that the model lacks or \
@@ -331,6 +429,7 @@ impl fmt::Display for Error {
                 listed(extra)
             ),
             Error::Site { name, source } => write!(f, "at the site `{name}`: {source}"),
+            Error::Layer { path, kind, source } => write!(f, "in the layer `{path}` ({kind}): {source}"),
             Error::NotPositiveDefinite { op, minor } => write!(
                 f,
                 "{op}: the matrix is not positive definite (its leading minor of order {minor} is not positive); add \

@@ -6,7 +6,7 @@ pub use crate::{
     bijectors::{Bijector, Constraint},
     distributions::*,
     handlers::*,
-    inference::{Delta, Draws, FullRank, LowRank, McmcDraws, MeanField, Nuts, Svi, Train, Trained},
+    inference::{Delta, Draws, FullRank, LowRank, McmcDraws, MeanField, Nuts, Svi, Train, Trained, predict},
     kernels::rng::Key,
     model,
     model::{Model, make_log_joint},

@@ -9,6 +9,7 @@ use ed_core::{RandomVariable, Result};
 
 use dfdx::shapes::Shape;
 
+use crate::part::Part;
 use crate::scope::{self, Identity};
 
 /// A node in a tree of layers.
@@ -51,14 +52,70 @@ pub trait Layer: Debug {
 
     /// Applies the layer, under its name.
     ///
+    /// A layer that is applied twice in a run is one layer: its weights have one draw and one divergence. For several draws
+    /// see [`draws`](ed_core::handlers::draws), [`predict`](ed_core::inference::predict) and
+    /// [`Train::samples`](ed_core::inference::Train::samples).
+    ///
+    /// Parameters come from the store in force, which must have them all, unless the layer is being trained or made
+    /// ([`Layer::init`]). Where there is no store, as under [`seed`](ed_core::handlers::seed) alone, they are where they
+    /// start, drawn anew with the key in force.
+    ///
     /// # Errors
-    /// The layer's: a misfit of shapes; a parameter in the store of another shape;
-    /// [`Error::Unseeded`](ed_core::Error::Unseeded) if something has to be drawn and no key is in force.
+    /// The layer's, with the path of the innermost layer where it happened: a misfit of shapes; a parameter in the store of
+    /// another shape. [`Error::MissingParameters`](ed_core::Error::MissingParameters) at the end of a run whose store lacks
+    /// some; [`Error::Unseeded`](ed_core::Error::Unseeded) or
+    /// [`Error::UnmadeParameter`](ed_core::Error::UnmadeParameter) if something has to be drawn and no key is in force.
     fn forward<I: Input>(&self, input: I) -> Result<<Self as Apply<I::Owned>>::Output>
     where
         Self: Apply<I::Owned> + Sized,
     {
         scope::enter(self, || self.apply(input.into_owned()))
+    }
+
+    /// A layer inside of this one, for using it alone under the name that it has here: the decoder of an autoencoder that
+    /// was trained as a whole.
+    ///
+    /// `part` is a reference to the layer where it lies, or to a clone of it if that has only one place.
+    ///
+    /// # Errors
+    /// [`Error::Algorithm`](ed_core::Error::Algorithm), with the paths that there are, if it is nowhere or in several places.
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::layers::summary;
+    /// use ed::prelude::*;
+    ///
+    /// #[derive(Layer, Debug)]
+    /// struct Auto {
+    ///     enc: Dense,
+    ///     dec: Dense,
+    /// }
+    ///
+    /// impl Apply<Var<(usize, usize), f32>> for Auto {
+    ///     type Output = Var<(usize, usize), f32>;
+    ///     fn apply(&self, x: Var<(usize, usize), f32>) -> Result<Self::Output> {
+    ///         self.dec.forward(self.enc.forward(x)?)
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<()> {
+    /// let net = Auto { enc: Dense::new(2), dec: Dense::new(5) };
+    /// let mut params = Params::new();
+    /// seed(0, || net.init(&mut params, Var::ones((3usize, 5usize))))?;
+    /// let z: Var<_, f32> = Var::ones((3usize, 2usize));
+    /// // Alone, the decoder is called `dense`; as a part, `dec`.
+    /// let error = predict(&params, 1, 0, || net.dec.forward(&z)).unwrap_err().to_string();
+    /// assert!(error.contains("`dense/kernel` is its `dec/kernel`"), "{error}");
+    /// let decoded = predict(&params, 2, 0, || net.part(&net.dec)?.forward(&z))?;
+    /// assert_eq!(decoded[0].to_vec()?, decoded[1].to_vec()?);
+    /// assert!(summary(&net.part(&net.dec)?, &params).to_string().contains("dec"));
+    /// # Ok(()) }
+    /// ```
+    fn part<'p, L: Layer>(&self, part: &'p L) -> Result<Part<'p, L>>
+    where
+        Self: Sized,
+    {
+        Part::of(self, part)
     }
 
     /// Applies the layer once, to make the parameters that `params` lacks in the sizes that fit the input. Inference and
@@ -178,6 +235,13 @@ lists! {
 /// # Ok(()) }
 /// ```
 impl<X, L: Apply<X, Output = X>> Apply<X> for Vec<L> {
+    type Output = X;
+    fn apply(&self, input: X) -> Result<X> {
+        self.iter().try_fold(input, |x, layer| scope::enter(layer, || layer.apply(x)))
+    }
+}
+
+impl<X, L: Apply<X, Output = X>, const N: usize> Apply<X> for [L; N] {
     type Output = X;
     fn apply(&self, input: X) -> Result<X> {
         self.iter().try_fold(input, |x, layer| scope::enter(layer, || layer.apply(x)))

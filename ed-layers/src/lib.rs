@@ -28,8 +28,10 @@ mod members;
 mod names;
 mod normalization;
 pub mod output;
+mod part;
 mod pooling;
 pub mod prelude;
+mod random_variables;
 pub mod recurrent;
 pub mod reversible;
 pub mod scope;
@@ -52,6 +54,7 @@ pub use linear::{Bias, Dense, Kinded, Linear, Pass, WithUnits};
 pub use members::{average_members, repeat_for_members};
 pub use names::*;
 pub use normalization::{BatchNorm, LayerNorm};
+pub use part::Part;
 pub use pooling::{AvgPool1d, AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool1d, MaxPool2d};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell};
 pub use reversible::{

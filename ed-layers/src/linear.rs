@@ -55,11 +55,7 @@ impl Bias {
         let starts = || (0..members * outputs).map(|place| E::from_f64(start(place % outputs))).collect();
         let point = |dims: Dims| -> Result<Value<E>> {
             let full = full_name(&name.into());
-            let value = any_param(&full, || Ok(E::into_any(Value::from_vec(starts(), dims)?)))?;
-            if *value.dims() != dims {
-                let misfit = Error::Shape { op: "a bias", expected: dims.to_string(), got: *value.dims() };
-                return Err(misfit.at_site(&full));
-            }
+            let value = any_param(&full, &dims, || Ok(E::into_any(Value::from_vec(starts(), dims)?)))?;
             Ok(value.as_value::<E>().map_err(|error| error.at_site(&full))?.clone())
         };
         Ok(match (self, members) {
@@ -149,10 +145,18 @@ impl<G, W: Estimator> Linear<G, W> {
     /// As [`Layer::forward`].
     pub fn draw<S: Shape, E: Float>(&self, input: &S) -> Result<Pass<W::Drawn<G::Kernel, E>, E>>
     where
-        G: Geometry<S>,
+        G: Geometry<S> + Kinded,
     {
         let shape = self.geometry.kernel_shape(input)?;
-        let outputs = Dims::of(&shape).last().copied().unwrap_or(1);
+        let dims = Dims::of(&shape);
+        if dims.num_elements() == 0 {
+            let why = format!(
+                "its kernel would have the shape {dims}, in which there is no number: give the layer at least one unit \
+                 (filter, code), and its input at least one feature"
+            );
+            return Err(Error::Algorithm { of: self.geometry.kind(), why });
+        }
+        let outputs = dims.last().copied().unwrap_or(1);
         let layout = self.geometry.layout(&Dims::of(input));
         let slot = Slot {
             name: "kernel",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed_core::Result;
 use ed_core::params::claim;
-use ed_core::trace::{SiteName, nested_as};
+use ed_core::trace::{SiteName, full_name, nested_as};
 
 use crate::layer::Layer;
 
@@ -36,6 +36,16 @@ impl Identity {
         Identity { name: Some(name.into()), ..self }
     }
 
+    /// The number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether the layer may have parameters of its own.
+    pub(crate) fn has_params(&self) -> bool {
+        self.default.is_some()
+    }
+
     /// The name that it was given.
     pub(crate) fn explicit_name(&self) -> Option<String> {
         self.name.as_ref().map(SiteName::to_string)
@@ -56,7 +66,7 @@ thread_local! {
 }
 
 /// Where a layer lies; `None` for one without fields, which may share its place with another.
-fn place<L: Layer + ?Sized>(layer: &L) -> Option<usize> {
+pub(crate) fn place<L: Layer + ?Sized>(layer: &L) -> Option<usize> {
     (size_of_val(layer) > 0).then_some(std::ptr::from_ref(layer).cast::<u8>().addr())
 }
 
@@ -81,12 +91,6 @@ fn collect(layer: &dyn Layer, prefix: &str, names: &mut Names) {
 /// # Errors
 /// The program's; [`Error::Algorithm`](ed_core::Error::Algorithm) if another layer has the same name.
 pub fn enter<L: Layer, T>(layer: &L, program: impl FnOnce() -> Result<T>) -> Result<T> {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            RUNNING.with(|running| running.borrow_mut().pop());
-        }
-    }
     if layer.is_list() && RUNNING.with(|running| !running.borrow().is_empty()) {
         // The layer around it knows its members by their full names.
         return program();
@@ -103,17 +107,56 @@ pub fn enter<L: Layer, T>(layer: &L, program: impl FnOnce() -> Result<T>) -> Res
     let by_kind = || identity?.default.map(str::to_string);
     let name = explicit().or_else(by_place).or_else(by_kind);
     let run = || {
-        if let Some(identity) = identity.filter(|identity| identity.default.is_some()) {
-            claim(identity.number, layer.kind())?;
-        }
-        let mut names = Names::new();
-        collect(layer, "", &mut names);
-        RUNNING.with(|running| running.borrow_mut().push(names));
-        let _leave = Leave;
-        program()
+        enter_unnamed(layer, program).map_err(|error| {
+            let path = full_name(&SiteName::from(""));
+            match path.as_str().trim_end_matches('/') {
+                "" => error,
+                path => error.in_layer(path, layer.kind()),
+            }
+        })
     };
     match name {
         Some(name) => nested_as(name, run),
         None => run(),
     }
+}
+
+/// Runs `program` where a layer has this full name, whatever name it was given.
+///
+/// # Errors
+/// As [`enter`].
+pub(crate) fn among<L: Layer, T>(layer: &L, path: String, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    let (front, own) = match path.rsplit_once('/') {
+        Some((front, own)) => (Some(front.to_string()), own.to_string()),
+        None => (None, path),
+    };
+    let run = || {
+        let names = place(layer).map(|place| (place, own)).into_iter().collect();
+        RUNNING.with(|running| running.borrow_mut().push(names));
+        let _leave = Leave;
+        program()
+    };
+    match front {
+        Some(front) => nested_as(front, run),
+        None => run(),
+    }
+}
+
+/// A layer that runs, on every way out.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        RUNNING.with(|running| running.borrow_mut().pop());
+    }
+}
+
+fn enter_unnamed<L: Layer, T>(layer: &L, program: impl FnOnce() -> Result<T>) -> Result<T> {
+    let owner = layer.identity().filter(|identity| identity.has_params());
+    let _owning = owner.map(|identity| claim(identity.number, layer.kind())).transpose()?;
+    let mut names = Names::new();
+    collect(layer, "", &mut names);
+    RUNNING.with(|running| running.borrow_mut().push(names));
+    let _leave = Leave;
+    program()
 }

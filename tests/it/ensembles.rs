@@ -133,6 +133,7 @@ fn rank_one_factors_are_drawn_for_each_example() -> Result<()> {
     let x: Var<_, f64> = Var::ones((2usize, 3usize));
     let mut params = Params::new();
     params.insert("dense/kernel", Var::from_vec(vec![1.0f64, -2.0, 0.5], (3usize, 1usize))?)?;
+    seed(0, || layer.init(&mut params, &x))?;
     let gamma = || -> Result<Values> {
         let mut values = Values::new();
         values.insert("dense/gamma", Var::<_, f64>::full(2.0, (1usize, 1usize)))?;

@@ -489,7 +489,8 @@ fn faults_are_sentences() -> Result<()> {
     let run = |layer: SparseGaussianProcess| seed(0, || layer.forward(&x).map(|_| ()));
     assert_eq!(
         say(run(SparseGaussianProcess::new(1, 0))),
-        "SparseGaussianProcess: `num_inducing` must be at least 1, got 0"
+        "in the layer `sparse_gaussian_process` (SparseGaussianProcess): SparseGaussianProcess: `num_inducing` must be at \
+         least 1, got 0"
     );
     assert!(
         say(run(SparseGaussianProcess::new(1, 3).scale(-1.0)))

@@ -182,6 +182,8 @@ fn sizes_of_nothing_and_missing_keys_are_refused() {
     let one = sequential![output::Normal::new(1), Discretize::levels(1)];
     assert!(seed(0, || one.forward(&x)).is_err());
     let params = Params::new();
-    let unseeded = with_params(&params, || output::Bernoulli::new(1).forward(&x));
-    assert!(matches!(unseeded.map(|_| ()), Err(Error::Unseeded { .. })));
+    let missing = with_params(&params, || output::Bernoulli::new(1).forward(&x));
+    assert!(matches!(missing.map(|_| ()), Err(Error::MissingParameters { .. })));
+    let unseeded = output::Bernoulli::new(1).forward(&x);
+    assert!(matches!(unseeded.map(|_| ()), Err(Error::UnmadeParameter { .. })));
 }

@@ -8,6 +8,8 @@
 //! | [`intervene`] | some are forced, and say nothing about their causes |
 //! | [`swap`] | priors are swapped for posteriors |
 //! | [`mean`] | latent ones take their means |
+//! | [`fix`] | parameters have given values |
+//! | [`draws`] | a program several times, each with its own draws |
 //! | [`block`] | some are hidden from the handlers outside |
 //! | [`scale`], [`mask`] | how much of a log-density counts |
 //! | [`plate_as`], [`subsampled_plate_as`] | independent repetitions, all or some |
@@ -18,6 +20,8 @@
 
 mod block;
 mod condition;
+mod draws;
+mod fix;
 mod given;
 mod handled;
 mod intervene;
@@ -31,6 +35,8 @@ mod tape;
 
 pub use block::{Block, block};
 pub use condition::{Condition, condition};
+pub use draws::draws;
+pub use fix::{Fixed, fix};
 pub use handled::{Handled, Handler};
 pub use intervene::{Intervene, intervene};
 pub use kl::with_kl;

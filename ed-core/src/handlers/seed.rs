@@ -9,8 +9,12 @@ use crate::trace::with_key;
 /// Each draw is a function of the seed and the variable's name: the same seed gives the same draws, whatever else the
 /// program samples, on any number of threads.
 ///
+/// In one run each name is one random variable: a second one of the same name is an error, and a layer that runs twice has
+/// the same weights both times. For several draws of a program, run it under [`draws`](super::draws), or with
+/// [`predict`](crate::inference::predict); in training, [`Train::samples`](crate::inference::Train::samples).
+///
 /// # Errors
-/// The program's.
+/// The program's; [`Error::DuplicateSite`](crate::Error::DuplicateSite) for two random variables of one name.
 ///
 /// # Examples
 /// ```

@@ -14,6 +14,10 @@ impl Tracer for Recorder {
         next.forward(site)?;
         self.0.borrow_mut().push(site.clone())
     }
+
+    fn records(&self) -> bool {
+        true
+    }
 }
 
 /// Runs a model and records its sites as they come back from the handlers outside of this one.

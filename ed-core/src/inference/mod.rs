@@ -8,11 +8,13 @@ mod predictive;
 mod saved;
 mod settle;
 mod train;
+mod trained;
 pub mod vi;
 
 pub use draws::{Draws, SiteDraws};
 pub use log_density::LogDensity;
 pub use mcmc::{McmcDraws, Nuts};
 pub use predictive::{posterior_predictive, prior_predictive};
-pub use train::{Train, Trained};
+pub use train::Train;
+pub use trained::{Trained, predict};
 pub use vi::{Delta, Estimator, Fit, FullRank, LowRank, MeanField, Posterior, Svi};

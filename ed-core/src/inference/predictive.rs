@@ -7,9 +7,10 @@ use crate::handlers::{substitute, tape};
 use crate::inference::Draws;
 use crate::kernels::rng::Key;
 use crate::model::Model;
+use crate::params::fixing_params;
 use crate::trace::{Kind, Next, Site, Trace, Tracer, Values, whole_plates, with_key, with_tracer};
 
-/// Forgets data: an observed random variable is drawn.
+/// Forgets data and beliefs: an observed random variable is drawn, and a latent one that nobody sets comes from its prior.
 struct Forget;
 
 impl Tracer for Forget {
@@ -18,15 +19,17 @@ impl Tracer for Forget {
             site.kind = Kind::Latent;
             site.value = None;
         }
+        site.belief = None;
         next.forward(site)
     }
 }
 
 /// Draws of every random variable from the prior, as one chain; those that the model observes are drawn too, also where
-/// a mask says that data are missing, and plates are run as a whole. A factor weighs no draw.
+/// a mask says that data are missing, and plates are run as a whole. The weights of Bayesian layers come from their priors
+/// and not from what is believed about them. A factor weighs no draw.
 ///
 /// # Errors
-/// The model's; [`Error::Undefined`], with the site's name, for an improper prior, from which there are no draws; and
+/// The model's; [`Error::UnmovedParameters`] if it has parameters that no store gives; [`Error::Undefined`], with the site's name, for an improper prior, from which there are no draws; and
 /// [`Error::Parameter`] if no draw is asked for.
 ///
 /// # Examples
@@ -56,7 +59,7 @@ pub fn prior_predictive<M: Model>(model: &M, num_draws: usize, seed: u64) -> Res
 /// The model may be the conditioned one: what it observes is drawn again. The result has the chains of the draws.
 ///
 /// # Errors
-/// The model's, and [`Error::NoSuchSite`] if the draws have a random variable that the model does not have.
+/// As [`prior_predictive`], and [`Error::NoSuchSite`] if the draws have a random variable that the model does not have.
 pub fn posterior_predictive<M: Model>(model: &M, posterior: &Draws, seed: u64) -> Result<Draws> {
     let at = |place: usize| {
         let (chain, draw) = (place / posterior.num_draws(), place % posterior.num_draws());
@@ -84,7 +87,7 @@ pub fn posterior_predictive<M: Model>(model: &M, posterior: &Draws, seed: u64) -
 /// One run whose observed random variables are drawn.
 fn run<M: Model>(model: &M) -> Result<Trace> {
     let forgetful = || with_tracer(Rc::new(Forget), || model.run().map(|_| ()));
-    Ok(tape(&forgetful)?.1)
+    Ok(fixing_params("predictive draws", || tape(&forgetful))?.1)
 }
 
 /// One chain of independent draws, each under its own key.

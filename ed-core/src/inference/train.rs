@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::saved::{self, Best, Saved};
 use super::settle::settle;
+use super::trained::Trained;
 use crate::error::{Error, Result};
 use crate::handlers::with_kl;
 use crate::kernels::rng::Key;
@@ -244,7 +245,7 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
             Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         match trained.best.take() {
-            Some(Best { params, steps, .. }) => Ok(Trained { params, steps, ..trained.finish() }),
+            Some(Best { params, steps, .. }) => Ok(trained.finish().with_better(params, steps)),
             None => Err(Error::NotFinite {
                 what: "The validation loss, at every step where it was computed,".into(),
                 advice: "check the validation data for NaN, or lower the learning rate",
@@ -423,7 +424,7 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
 
     /// What was trained so far, to predict with between steps. The numbers are shared until the next step.
     pub fn so_far(&self) -> Trained {
-        Trained { params: self.params.clone(), steps: self.losses.len(), losses: self.losses.clone() }
+        Trained::new(self.params.clone(), self.losses.clone())
     }
 
     /// Writes where the training stands to a file, whole or not at all, for [`Train::resume`]. [`Params::load`] reads the
@@ -445,69 +446,6 @@ impl<E: Float, F: Fn(usize) -> Result<Var<(), E>>> Train<F> {
 
     /// What was trained so far.
     pub fn finish(self) -> Trained {
-        Trained { params: self.params, steps: self.losses.len(), losses: self.losses }
+        Trained::new(self.params, self.losses)
     }
-}
-
-/// Trained parameters, and the way there.
-#[derive(Clone, Debug, Default)]
-pub struct Trained {
-    params: Params,
-    steps: usize,
-    losses: Vec<f64>,
-}
-
-impl Trained {
-    /// The parameters.
-    pub fn params(&self) -> &Params {
-        &self.params
-    }
-
-    /// The parameters.
-    pub fn into_params(self) -> Params {
-        self.params
-    }
-
-    /// Steps that led to the parameters: fewer than were taken if better ones were kept ([`Train::run_best`]).
-    pub fn steps(&self) -> usize {
-        self.steps
-    }
-
-    /// The loss of each step that was taken, in nats for each example.
-    pub fn losses(&self) -> &[f64] {
-        &self.losses
-    }
-
-    /// Runs a program with the trained parameters, `num_draws` times, each time with weights of its own.
-    ///
-    /// # Errors
-    /// The program's.
-    pub fn predict<T>(&self, num_draws: usize, seed: u64, program: impl Fn() -> Result<T>) -> Result<Vec<T>> {
-        predict(&self.params, num_draws, seed, program)
-    }
-
-    /// Runs a program with the trained parameters, its beliefs at their means.
-    ///
-    /// # Errors
-    /// The program's.
-    pub fn predict_at_mean<T>(&self, program: impl Fn() -> Result<T>) -> Result<T> {
-        use crate::handlers::mean;
-        use crate::model::Model;
-        with_params(&self.params, || with_key(Key::new(0), || mean(&program).run()))
-    }
-}
-
-/// Runs a program with given parameters, `num_draws` times, each time with other draws of its random variables.
-///
-/// # Errors
-/// The program's.
-pub fn predict<T>(
-    params: &Params,
-    num_draws: usize,
-    seed: u64,
-    program: impl Fn() -> Result<T>,
-) -> Result<Vec<T>> {
-    let key = Key::new(seed);
-    let draw = |draw: usize| with_params(params, || with_key(key.fold_in(draw as u64), &program));
-    (0..num_draws).map(draw).collect()
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::Model;
 use crate::error::{Error, Result};
+use crate::params::fixing_params;
 use crate::tensor::AnyVar;
 use crate::trace::{Kind, Next, Site, SiteName, Trace, Tracer, Values, with_tracer};
 
@@ -60,11 +61,11 @@ impl<M: Model> LogJoint<M> {
     /// # Errors
     /// [`Error::Unconditioned`] for a random variable without a value, [`Error::NoSuchSite`] for a value without a
     /// random variable, [`Error::Algorithm`] for a random variable that has a value inside of the model,
-    /// [`Error::UnnamedSite`] and [`Error::DuplicateSite`] for names that are not, and the error of a
+    /// [`Error::UnmovedParameters`] for parameters that no store gives, [`Error::UnnamedSite`] and [`Error::DuplicateSite`] for names that are not, and the error of a
     /// value of the wrong shape or precision, with the site's name.
     pub fn at(&self, values: Values) -> Result<AnyVar> {
         let tracer = Rc::new(At { values, trace: RefCell::new(Trace::default()) });
-        with_tracer(tracer.clone(), || self.model.run())?;
+        fixing_params("a joint log-density", || with_tracer(tracer.clone(), || self.model.run()))?;
         let trace = tracer.trace.take();
         if let Some(extra) = tracer.values.names().find(|name| trace.get(name.as_str()).is_none()) {
             return Err(trace.no_such(extra.as_str()));
@@ -103,5 +104,9 @@ impl Tracer for At {
         }
         next.forward(site)?;
         self.trace.borrow_mut().push(site.clone())
+    }
+
+    fn records(&self) -> bool {
+        true
     }
 }

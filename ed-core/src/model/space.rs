@@ -11,6 +11,7 @@ use crate::handlers::tape;
 use crate::inference::LogDensity;
 use crate::kernels::rng::Key;
 use crate::ops::{layout, reduce};
+use crate::params::fixing_params;
 use crate::tensor::plan::Plan;
 use crate::tensor::{AnyVar, Dims, Float, Tape, Value};
 use crate::trace::{Kind, Next, Site, SiteName, Tracer, Values, with_tracer};
@@ -49,11 +50,12 @@ impl Space {
     /// Runs the model once and collects its latent random variables.
     ///
     /// # Errors
-    /// The model's, and so that of a datum outside of its support; [`Error::Undefined`] at a discrete latent random
+    /// The model's; [`Error::UnmovedParameters`] if it has parameters that no store gives; and so that of a datum outside of its support; [`Error::Undefined`] at a discrete latent random
     /// variable; [`Error::Precision`] if some are `f32` and others `f64`; [`Error::Algorithm`] if there are none, if all
     /// data are empty, or if a plate is subsampled, so that every run has another density.
     pub fn of<M: Model>(model: &M) -> Result<Space> {
-        let trace = probe(model, Key::new(0))?;
+        let first = || with_tracer(Rc::new(Unbelieving), || model.run().map(|_| ()));
+        let trace = fixing_params("a sampler", || probe(&first, Key::new(0)))?;
         require_data("inference", &trace)?;
         let part = trace.sites().iter().flat_map(|site| &site.plates).find(|rows| rows.is_part());
         if let Some(rows) = part {
@@ -178,7 +180,7 @@ impl Space {
             terms: RefCell::new(Vec::new()),
             values: RefCell::new(Values::new()),
         });
-        with_tracer(pass.clone(), || model.run())?;
+        fixing_params("a sampler", || with_tracer(pass.clone(), || model.run()))?;
         let reached = *pass.next.borrow();
         if let Some(missed) = self.sites.get(reached) {
             return Err(changed(&format!("`{}` was not sampled", missed.name)));
@@ -215,6 +217,24 @@ fn flat_value<E: Float>(position: &[f64]) -> Value<E> {
     let data: Vec<E> = position.iter().map(|&x| E::from_f64(x)).collect();
     let dims = Dims::vector(data.len());
     Value::from_vec(data, dims).unwrap_or_else(|_| Value::full(E::ZERO, dims))
+}
+
+/// The tracer of the first run: a random variable that the program has a belief about is at an unconstrained zero, since
+/// a belief may have parameters that nobody made.
+struct Unbelieving;
+
+impl Tracer for Unbelieving {
+    fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+        if site.kind == Kind::Latent && site.value.is_none() && site.belief.is_some() {
+            let dims = site.distribution.unconstrained_dims().map_err(|error| error.at_site(site.label()))?;
+            let zeros = match site.distribution.precision() {
+                f32::NAME => AnyVar::F32(Value::full(0.0, dims)),
+                _ => AnyVar::F64(Value::full(0.0, dims)),
+            };
+            site.value = Some(site.distribution.constrain(&zeros)?.0);
+        }
+        next.forward(site)
+    }
 }
 
 /// The tracer that takes some values as they are given and the others off a flat position.
@@ -295,6 +315,10 @@ impl<E: Float> Tracer for Pass<E> {
             self.values.borrow_mut().insert(name, value.off_tape())?;
         }
         Ok(())
+    }
+
+    fn records(&self) -> bool {
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
+use super::missing::Missing;
 use super::store::{Params, check_kind};
 use crate::atomic_file;
 use crate::error::{Error, Result};
@@ -56,22 +57,33 @@ impl Params {
     }
 
     /// Gives every tensor that is here its value from a safetensors file. Make the parameters first, by a run of the
-    /// program.
+    /// program. [`Params::take_from`] takes a part.
     ///
     /// # Errors
-    /// As [`Params::load`]; [`Error::NoSuchSite`] with the names that the file has, if it lacks one;
+    /// As [`Params::load`]; [`Error::MissingParameters`] with the names that the file lacks, those that it has and the
+    /// nearest of these;
     /// [`Error::Shape`] or [`Error::Precision`] with the name, if one differs in kind; [`Error::Io`] with the names of
     /// those that only the file has. Nothing changes then.
     pub fn restore(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let stored = Params::load(path)?;
+        let mut missing = Missing::default();
+        for (name, value) in self.iter().filter(|(name, _)| stored.get(name.as_str()).is_none()) {
+            missing.note(name, Some(*value.dims()));
+        }
+        if let Some(error) = missing.of_store(&stored) {
+            return Err(error);
+        }
         for (name, value) in self.iter() {
             check_kind(value, stored.required(name.as_str())?).map_err(|error| error.at_site(name))?;
         }
         let extra: Vec<&str> =
             stored.names().map(SiteName::as_str).filter(|name| self.get(name).is_none()).collect();
         if !extra.is_empty() {
-            let why = format!("it has tensors that the program does not have: {}", extra.join(", "));
+            let why = format!(
+                "it has tensors that the program does not have: {}; take what fits with `params.take_from(…)`",
+                extra.join(", ")
+            );
             return Err(Error::Io { path: path.into(), why });
         }
         for (name, value) in stored.iter() {

@@ -1,83 +1,20 @@
-//! `param_as`: a trainable tensor inside of a program, and the runs that it can be trained in.
-
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
+//! `param_as`: a trainable tensor inside of a program.
 
 use dfdx::shapes::Shape;
 
-use super::store::Params;
-use super::undo::Undo;
+use super::capture;
+use super::missing::unscoped;
+use super::scope::{Scope, innermost, keeper};
+use super::store::check_kind;
 use crate::error::{Error, Result};
-use crate::tensor::{AnyGradients, AnyVar, Float, Tape, Var};
-use crate::trace::{SiteName, full_name};
+use crate::tensor::{AnyVar, Dims, Float, Var};
+use crate::trace::{Owning, SiteName, full_name, own, owning, two_layers};
 
-/// The parameters that a program reads, and the tapes that watch them.
-struct Scope {
-    params: Params,
-    /// What this run has read so far.
-    read: Params,
-    /// A tape for each precision, while a gradient is asked for.
-    tapes: Option<(Tape<f32>, Tape<f64>)>,
-    /// Who reads parameters under a name.
-    owners: HashMap<SiteName, u64>,
-    /// A number that no other scope has.
-    number: u64,
-    /// The scope that a captured program belongs to, by its number.
-    home: Option<u64>,
-    undo: Undo,
-}
-
-/// What a program does with state while it runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// Reads and changes it.
-    Counted,
-    /// Reads it as an untrained program does.
-    Probe,
-    /// Reads it, for a result that was counted already.
-    Repeated,
-}
-
-thread_local! {
-    static SCOPES: RefCell<Vec<Rc<RefCell<Scope>>>> = const { RefCell::new(Vec::new()) };
-    static CAPTURES: RefCell<Vec<Captured>> = const { RefCell::new(Vec::new()) };
-    static PASS: Cell<Pass> = const { Cell::new(Pass::Counted) };
-}
-
-/// The innermost scope.
-fn innermost() -> Option<Rc<RefCell<Scope>>> {
-    SCOPES.with(|scopes| scopes.borrow().last().cloned())
-}
-
-/// The scope whose state and training the program in force sees: the innermost, or the one that a captured program
-/// belongs to, as long as that runs.
-fn keeper() -> Option<Rc<RefCell<Scope>>> {
-    SCOPES.with(|scopes| {
-        let scopes = scopes.borrow();
-        let last = scopes.last()?;
-        let home = last.borrow().home;
-        let found = home.and_then(|home| scopes.iter().rev().find(|scope| scope.borrow().number == home));
-        Some(found.unwrap_or(last).clone())
-    })
-}
-
-fn passing<T>(pass: Pass, program: impl FnOnce() -> T) -> T {
-    struct Restore(Pass);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            PASS.set(self.0);
-        }
-    }
-    let _restore = Restore(PASS.replace(pass));
-    program()
-}
-
-/// A trainable tensor with a name: the value in the store in force, or the initial one where there is none.
+/// A trainable tensor with a name: the value in the store in force, or the initial one where no store is in force.
 ///
 /// Under [`value_and_gradients`], and so in variational inference, the value is watched and a missing one is added to
-/// the store. Any model or guide can have such parameters: the weights of a network, hyperparameters, a guide's
+/// the store; under [`with_params`], and so in predictions, a missing one is an error. Samplers and joint densities move
+/// no parameter and refuse a model that reads one which no store gives. Any model or guide can have such parameters: the weights of a network, hyperparameters, a guide's
 /// locations and scales. They are unconstrained: write `param_as(…)?.exp()` for a positive one.
 /// Names get the prefixes of the sub-models around them.
 ///
@@ -104,7 +41,9 @@ pub fn param_as<S: Shape, E: Float>(
     init: impl FnOnce() -> Var<S, E>,
 ) -> Result<Var<S, E>> {
     let name = full_name(&name.into());
-    let value = any_param(&name, || Ok(init().into()))?;
+    // A shape that its type fixes takes no memory.
+    let sizes = if size_of::<S>() == 0 { Sizes::Typed } else { Sizes::OfStart };
+    let value = read(&name, sizes, || Ok(init().into()))?;
     value.typed().map_err(|error| error.at_site(&name))
 }
 
@@ -139,22 +78,21 @@ pub fn state_as<S: Shape, E: Float>(
     let name = full_name(&name.into());
     let scope = keeper();
     let known = scope.as_ref().and_then(|scope| scope.borrow().params.get(name.as_str()).cloned());
-    let value = match known {
-        Some(value) => value,
-        None => {
-            let value: AnyVar = init().check()?.detach().into();
-            if let Some(scope) = scope.filter(|scope| scope.borrow().tapes.is_some()) {
-                scope.borrow_mut().params.insert_state(name.clone(), value.clone())?;
-            }
-            value
+    let start = || init().check().map(|start| start.detach());
+    let Some(value) = known else {
+        let start = start()?;
+        if let Some(scope) = scope {
+            scope.borrow_mut().make_state(&name, (&start).into())?;
         }
+        capture::note_state(&name, &(&start).into());
+        return Ok(start);
     };
-    CAPTURES.with(|captures| {
-        let mut captures = captures.borrow_mut();
-        for capture in captures.iter_mut().filter(|seen| seen.state.get(name.as_str()).is_none()) {
-            capture.state.record(&name, value.clone());
-        }
-    });
+    capture::note_state(&name, &value);
+    if size_of::<S>() > 0
+        && let Ok(start) = start()
+    {
+        check_kind(&start.into(), &value).map_err(|error| error.at_site(&name))?;
+    }
     value.typed().map_err(|error| error.at_site(&name))
 }
 
@@ -165,7 +103,7 @@ pub fn state_as<S: Shape, E: Float>(
 /// Those of [`Params::set`].
 pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E>) -> Result<()> {
     let name = full_name(&name.into());
-    let scope = keeper().filter(|_| PASS.get() == Pass::Counted);
+    let scope = keeper().filter(|_| capture::counts());
     let Some(scope) = scope.filter(|scope| scope.borrow().tapes.is_some()) else { return Ok(()) };
     let Scope { params, undo, .. } = &mut *scope.borrow_mut();
     let before = params.get(name.as_str()).cloned();
@@ -177,327 +115,79 @@ pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E
 /// Whether the program is being trained: run for its gradients by [`value_and_gradients`]. Dropout drops and batch
 /// normalisation looks at the batch then, and only then.
 pub fn is_training() -> bool {
-    PASS.get() != Pass::Probe && keeper().is_some_and(|scope| scope.borrow().tapes.is_some())
+    !capture::probes() && keeper().is_some_and(|scope| scope.borrow().tapes.is_some())
 }
 
-/// Runs a program whose result was counted already, as a second pass over a batch for its gradients is: it changes no
-/// state.
-pub fn repeated<T>(program: impl FnOnce() -> T) -> T {
-    let pass = if PASS.get() == Pass::Counted { Pass::Repeated } else { PASS.get() };
-    passing(pass, program)
-}
-
-/// Says that whatever reads parameters under the prefix in force is the same thing as before, known by a number of its
-/// own: two layers that took one name would train one set of weights between them.
+/// Makes the parameters and random variables that come up from here on those of a layer, known by a number of its own
+/// (see [`own`]). Two layers that took one name would train one set of weights between them.
 ///
 /// # Errors
-/// [`Error::Algorithm`] with both names if the prefix belongs to another one in this run.
-pub fn claim(owner: u64, kind: &'static str) -> Result<()> {
-    let Some(scope) = innermost() else { return Ok(()) };
+/// [`Error::Algorithm`] with the name if it belongs to another layer in this run.
+pub fn claim(owner: u64, kind: &'static str) -> Result<Owning> {
+    let Some(scope) = innermost() else { return own(owner, kind) };
     let name = full_name(&SiteName::from(""));
-    let known = *scope.borrow_mut().owners.entry(name.clone()).or_insert(owner);
-    if known == owner {
-        return Ok(());
+    match *scope.borrow_mut().owners.entry(name.clone()).or_insert(owner) == owner {
+        true => Ok(owning(owner)),
+        false => Err(two_layers(&name, kind)),
     }
-    let path = name.as_str().trim_end_matches('/');
-    let why = format!(
-        "two layers are called `{path}` and would share their parameters: give one a name with `.named(\"…\")`, or make \
-         both fields of one `#[derive(Layer)]` struct; to share on purpose, use one layer twice, or its clone"
-    );
-    Err(Error::Algorithm { of: kind, why })
 }
 
-/// As [`param_as`], for a full name (see [`full_name`](crate::trace::full_name)) and a shape that is known at run time
-/// only.
+/// As [`param_as`], for a full name (see [`full_name`](crate::trace::full_name)) and sizes that are known at run time only.
 ///
 /// # Errors
-/// The error of making the initial value.
-pub fn any_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
-    let value = scoped_param(name, init)?;
-    CAPTURES.with(|captures| {
-        let mut captures = captures.borrow_mut();
-        for capture in captures.iter_mut().filter(|seen| seen.read.get(name.as_str()).is_none()) {
-            capture.read.record(name, value.clone());
-        }
-    });
+/// [`Error::Shape`](crate::Error::Shape), with the name, if the store has a tensor of other sizes under it; the error of
+/// making the initial value; [`Error::UnmadeParameter`](crate::Error::UnmadeParameter) if that is random and no key is in
+/// force.
+pub fn any_param(name: &SiteName, dims: &Dims, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
+    read(name, Sizes::Are(*dims), init)
+}
+
+/// Which sizes a parameter must have.
+enum Sizes {
+    /// These.
+    Are(Dims),
+    /// Those of its type, which are checked when it gets one.
+    Typed,
+    /// Those of its initial value, which is made to look.
+    OfStart,
+}
+
+fn read(name: &SiteName, sizes: Sizes, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
+    let value = scoped_param(name, sizes, init)?;
+    capture::note(name, &value);
     Ok(value)
 }
 
-fn scoped_param(name: &SiteName, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
-    let initial = || Ok(init()?.check()?.detach());
-    let Some(scope) = innermost() else { return initial() };
-    let known = scope.borrow().known(name);
+fn scoped_param(name: &SiteName, sizes: Sizes, init: impl FnOnce() -> Result<AnyVar>) -> Result<AnyVar> {
     // The initial value may read parameters itself, so the scope is free while it is made.
-    let value = match known {
-        Some(value) if value.node().is_some() => return Ok(value),
-        Some(value) => value,
-        None => initial()?,
+    let initial = || Ok(init()?.check()?.detach());
+    let Some(scope) = innermost() else { return unscoped(name, initial) };
+    let known = scope.borrow().known(name);
+    let Some(value) = known else {
+        let made = initial();
+        return scope.borrow_mut().make(name, made);
     };
-    scope.borrow_mut().watch(name, value)
-}
-
-/// The parameters that a program read, each on its tape, for running it again when the run that they belong to has
-/// ended: a bijector whose network is any layer keeps these.
-///
-/// As long as that run goes on, the program is trained if it is, and its state is that of the run; later it has the
-/// state that it was captured with.
-#[derive(Clone, Debug)]
-pub struct Captured {
-    prefix: SiteName,
-    read: Params,
-    state: Params,
-    home: Option<u64>,
-}
-
-/// Runs a program, as one that is not trained, and keeps the parameters that it read. Its input may be a stand-in: no
-/// state changes.
-///
-/// # Errors
-/// The program's.
-///
-/// # Examples
-/// ```
-/// use ed::params::{Params, capture, param_as, with_params};
-/// use ed::prelude::*;
-/// # fn main() -> Result<()> {
-/// let program = || param_as("w", || Var::<(), f64>::scalar(0.0));
-/// let mut params = Params::new();
-/// params.insert("w", Var::<(), f64>::scalar(3.0))?;
-/// let (_, captured) = with_params(&params, || capture(program))?;
-/// assert_eq!(captured.run(program)?.item()?, 3.0);
-/// # Ok(()) }
-/// ```
-pub fn capture<T>(program: impl FnOnce() -> Result<T>) -> Result<(T, Captured)> {
-    struct Pop;
-    impl Drop for Pop {
-        fn drop(&mut self) {
-            CAPTURES.with(|captures| captures.borrow_mut().pop());
-        }
+    let expected = match sizes {
+        Sizes::Are(dims) => Some(dims),
+        Sizes::Typed => None,
+        Sizes::OfStart if scope.borrow().params.was_made_here(name) => None,
+        // Where it cannot be made, as without a key, there is nothing to compare with.
+        Sizes::OfStart => initial().ok().map(|start: AnyVar| *start.dims()),
+    };
+    if let Some(expected) = expected.filter(|expected| expected != value.dims()) {
+        let (expected, got) = (expected.to_string(), *value.dims());
+        return Err(Error::Shape { op: "a parameter", expected, got }.at_site(name));
     }
-    let home = innermost().map(|scope| {
-        let scope = scope.borrow();
-        scope.home.unwrap_or(scope.number)
-    });
-    let prefix = full_name(&SiteName::from(""));
-    let empty = Captured { prefix, read: Params::new(), state: Params::new(), home };
-    CAPTURES.with(|captures| captures.borrow_mut().push(empty.clone()));
-    let pop = Pop;
-    let output = passing(Pass::Probe, program)?;
-    let captured = CAPTURES.with(|captures| captures.borrow().last().cloned()).unwrap_or(empty);
-    drop(pop);
-    Ok((output, captured))
-}
-
-impl Captured {
-    /// The parameters, in the order in which they were read.
-    pub fn values(&self) -> impl Iterator<Item = &AnyVar> {
-        self.read.iter().map(|(_, value)| value)
-    }
-
-    /// The same names with other values, in the same order; values that are missing stay as they were.
-    pub fn with_values(&self, values: impl IntoIterator<Item = AnyVar>) -> Captured {
-        let mut values = values.into_iter();
-        let mut read = Params::new();
-        for (name, value) in self.read.iter() {
-            read.record(name, values.next().unwrap_or_else(|| value.clone()));
-        }
-        Captured { read, ..self.clone() }
-    }
-
-    /// Runs a program that reads its parameters from here, under the names in force at the capture.
-    ///
-    /// # Errors
-    /// The program's.
-    pub fn run<T>(&self, program: impl FnOnce() -> Result<T>) -> Result<T> {
-        let mut scope = Scope::new(self.state.clone(), None);
-        (scope.read, scope.home) = (self.read.clone(), self.home);
-        let _entered = Entered::new(Rc::new(RefCell::new(scope)));
-        crate::trace::under(&self.prefix, program)
-    }
-}
-
-impl Scope {
-    fn new(params: Params, tapes: Option<(Tape<f32>, Tape<f64>)>) -> Scope {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let undo = Undo::of(&params);
-        Scope { params, read: Params::new(), tapes, owners: HashMap::new(), number, home: None, undo }
-    }
-
-    /// Checks that no number was read on a tape before the loss was made.
-    fn require_unread(&self, loss: &AnyVar) -> Result<()> {
-        let Some((single, double)) = &self.tapes else { return Ok(()) };
-        single.require_unread(loss.node())?;
-        double.require_unread(loss.node())
-    }
-
-    fn known(&self, name: &SiteName) -> Option<AnyVar> {
-        self.read.get(name.as_str()).or_else(|| self.params.get(name.as_str())).cloned()
-    }
-
-    fn watch(&mut self, name: &SiteName, value: AnyVar) -> Result<AnyVar> {
-        let Some((single, double)) = &self.tapes else { return Ok(value) };
-        if self.params.get(name.as_str()).is_none() {
-            self.params.insert(name, value.clone())?;
-        }
-        let watched = match &value {
-            AnyVar::F32(value) => AnyVar::F32(single.watch_value(value)),
-            AnyVar::F64(value) => AnyVar::F64(double.watch_value(value)),
-        };
-        self.read.record(name, watched.clone());
-        Ok(watched)
-    }
-}
-
-/// Runs a program that reads its parameters from `params`, without gradients. A parameter that is missing there has
-/// its initial value.
-///
-/// # Errors
-/// The program's.
-pub fn with_params<T>(params: &Params, program: impl FnOnce() -> Result<T>) -> Result<T> {
-    let scope = Scope::new(params.clone(), None);
-    let _entered = Entered::new(Rc::new(RefCell::new(scope)));
-    program()
-}
-
-/// Runs a program as if it were trained, without gradients, and adds the parameters that are missing.
-///
-/// # Errors
-/// The program's.
-///
-/// # Examples
-/// ```
-/// use ed::params::{Params, make_params, param_as};
-/// use ed::prelude::*;
-/// # fn main() -> Result<()> {
-/// let mut params = Params::new();
-/// make_params(&mut params, || param_as("w", || Var::from([1.0f32, 2.0])))?;
-/// assert_eq!(params.num_parameters(), 2);
-/// # Ok(()) }
-/// ```
-pub fn make_params<T>(params: &mut Params, program: impl FnOnce() -> Result<T>) -> Result<T> {
-    let lent = Lent::new(params);
-    let output = program()?;
-    lent.keep();
-    Ok(output)
-}
-
-/// Runs a program that computes a scalar loss, and differentiates it by every parameter that it read.
-///
-/// Parameters that are missing from `params` are added. A parameter on which the loss does not depend is missing from
-/// the gradients. If the program fails or the loss is not finite, `params` is what it was: nothing is added, and state
-/// that the program keeps up has its former value.
-///
-/// # Errors
-/// The program's, and those of [`Var::backward`](crate::tensor::Var::backward):
-/// [`Error::NoParameter`](crate::Error::NoParameter) if the loss depends on no parameter;
-/// [`Error::GradientLost`](crate::Error::GradientLost), with the place, if a number that depends on a parameter was read
-/// on the way to the loss.
-pub fn value_and_gradients<L: Into<AnyVar>>(
-    params: &mut Params,
-    program: impl FnOnce() -> Result<L>,
-) -> Result<(f64, Params)> {
-    let (value, gradients, undo) = value_gradients_and_undo(params, program)?;
-    if !value.is_finite() {
-        undo.apply(params);
-    }
-    Ok((value, gradients))
-}
-
-/// As [`value_and_gradients`], with the way back for a caller that refuses the step.
-pub(crate) fn value_gradients_and_undo<L: Into<AnyVar>>(
-    params: &mut Params,
-    program: impl FnOnce() -> Result<L>,
-) -> Result<(f64, Params, Undo)> {
-    let lent = Lent::new(params);
-    let loss = program()?.into();
-    let value = single(&loss)?;
-    lent.scope.borrow().require_unread(&loss)?;
-    if !loss.node().is_some() {
-        return Err(Error::NoParameter);
-    }
-    let mut gradients = loss.backward()?;
-    let mut by_name = Params::new();
-    for (name, watched) in lent.scope.borrow().read.iter() {
-        if let Some(gradient) = take(&mut gradients, watched) {
-            by_name.insert(name, gradient)?;
-        }
-    }
-    Ok((value, by_name, lent.keep()))
-}
-
-/// Parameters that are lent to the scope of a run in which they are trained. They come back when it ends, and as they
-/// were if it failed or panicked, in which case nobody calls [`Lent::keep`].
-struct Lent<'p> {
-    params: &'p mut Params,
-    scope: Rc<RefCell<Scope>>,
-    entered: Option<Entered>,
-    kept: bool,
-}
-
-impl<'p> Lent<'p> {
-    fn new(params: &'p mut Params) -> Lent<'p> {
-        let tapes = Some((Tape::<f32>::of(), Tape::<f64>::of()));
-        let scope = Rc::new(RefCell::new(Scope::new(std::mem::take(params), tapes)));
-        let entered = Some(Entered::new(scope.clone()));
-        Lent { params, scope, entered, kept: false }
-    }
-
-    fn keep(mut self) -> Undo {
-        self.kept = true;
-        std::mem::take(&mut self.scope.borrow_mut().undo)
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        self.entered = None;
-        let mut scope = self.scope.borrow_mut();
-        *self.params = std::mem::take(&mut scope.params);
-        if !self.kept {
-            std::mem::take(&mut scope.undo).apply(self.params);
-        }
-    }
-}
-
-/// The one number of a loss.
-fn single(loss: &AnyVar) -> Result<f64> {
-    match *loss.peek()? {
-        [value] => Ok(value),
-        _ => Err(Error::Shape { op: "the loss", expected: "[]".into(), got: *loss.dims() }),
-    }
-}
-
-/// The gradient by a watched value, moved out; `None` if it is zero or of the other precision.
-fn take(gradients: &mut AnyGradients, watched: &AnyVar) -> Option<AnyVar> {
-    match (gradients, watched) {
-        (AnyGradients::F32(gradients), AnyVar::F32(watched)) => gradients.take(watched).map(AnyVar::F32),
-        (AnyGradients::F64(gradients), AnyVar::F64(watched)) => gradients.take(watched).map(AnyVar::F64),
-        _ => None,
-    }
-}
-
-/// A scope in force, which ends on every way out, panics included.
-struct Entered;
-
-impl Entered {
-    fn new(scope: Rc<RefCell<Scope>>) -> Entered {
-        SCOPES.with(|scopes| scopes.borrow_mut().push(scope));
-        Entered
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        // Dropped after the table is free: a scope owns tapes, which have a table of their own.
-        let ended = SCOPES.with(|scopes| scopes.borrow_mut().pop());
-        drop(ended);
+    match value.node().is_some() {
+        true => Ok(value),
+        false => scope.borrow_mut().watch(name, value),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::{Params, value_and_gradients, with_params};
     use crate::trace::nested_as;
 
     fn weight(x: f64) -> Result<Var<(), f64>> {

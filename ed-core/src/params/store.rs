@@ -29,6 +29,8 @@ pub struct Params {
     places: HashMap<SiteName, usize>,
     /// Those that programs write and optimisers leave alone.
     state: HashSet<SiteName>,
+    /// Those that the program which reads them made, in the sizes that it wants.
+    made: HashSet<SiteName>,
 }
 
 impl Params {
@@ -61,6 +63,18 @@ impl Params {
         self.insert(name.clone(), value)?;
         self.state.insert(name);
         Ok(())
+    }
+
+    /// Adds a parameter that the program which reads it made.
+    pub(super) fn insert_made(&mut self, name: &SiteName, value: AnyVar) -> Result<()> {
+        self.insert(name, value)?;
+        self.made.insert(name.clone());
+        Ok(())
+    }
+
+    /// Whether the program that is trained made a parameter, and did not find it here.
+    pub(super) fn was_made_here(&self, name: &SiteName) -> bool {
+        self.made.contains(name)
     }
 
     /// Whether a tensor is kept up by the program and not trained.
@@ -113,6 +127,7 @@ impl Params {
         for (name, _) in self.entries.drain(len.min(self.entries.len())..) {
             self.places.remove(&name);
             self.state.remove(&name);
+            self.made.remove(&name);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Random variables that somebody has a belief about: a posterior to draw from instead of the prior.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::tensor::{AnyVar, Float, Var};
 ///
 /// The parameters are read (and made, the first time) only when they are asked for: a belief about a variable whose
 /// value comes from elsewhere costs nothing.
-pub trait Belief: Debug + Send + Sync {
+pub trait Belief: Any + Debug + Send + Sync {
     /// The posterior.
     ///
     /// # Errors
@@ -61,8 +62,8 @@ pub enum Drawn<S: Shape, E: Float> {
     /// It has this value.
     Value(Var<S, E>),
     /// Nobody set its value and nobody looks: whoever asked may use the posterior as a whole, with noise made from
-    /// this key.
-    Open(Key),
+    /// this key. The belief is the one that came first under this name in the run.
+    Open(Key, Arc<dyn Belief>),
 }
 
 /// A random variable with a prior, and a belief to draw it from.
@@ -70,6 +71,9 @@ pub enum Drawn<S: Shape, E: Float> {
 /// The site's density is the prior's, whoever decides its value: `condition`, `substitute` or a sampler set it as that
 /// of any other random variable. If nobody does, it comes from the belief, and the divergence of the belief from the
 /// prior goes to [`with_kl`](crate::handlers::with_kl).
+///
+/// Inside of a layer it belongs to that layer: it is one random variable of the run, however often the layer runs (see
+/// [`own`](super::own)). So its prior and its belief must not depend on the layer's input.
 ///
 /// With `may_stay_open`, the value is drawn only if a tracer [looks](super::Tracer::looks) at values. Estimators that
 /// work with the moments of a weight and never draw it (Flipout, local reparameterisation) are made of this.
@@ -86,8 +90,8 @@ pub fn believe_as<S: Shape, E: Float>(
     site.belief = Some(belief);
     site.may_stay_open = may_stay_open;
     dispatch(&mut site)?;
-    if let (None, Some(key)) = (&site.value, site.key) {
-        return Ok(Drawn::Open(key));
+    if let (None, Some(key), Some(belief)) = (&site.value, site.key, &site.belief) {
+        return Ok(Drawn::Open(key, belief.clone()));
     }
     let value = site.value()?.typed().map_err(|error| error.at_site(site.label()))?;
     Ok(Drawn::Value(value))

@@ -53,6 +53,10 @@ pub struct Site {
     pub(super) may_stay_open: bool,
     /// The key for what stands in for a value that was not drawn.
     pub(super) key: Option<Key>,
+    /// The layer that it belongs to.
+    pub(super) owner: Option<u64>,
+    /// The key and the store that it came up under, as a number.
+    pub(super) context: u64,
 }
 
 impl Site {
@@ -75,7 +79,14 @@ impl Site {
             kl: None,
             may_stay_open: false,
             key: None,
+            owner: None,
+            context: 0,
         }
+    }
+
+    /// The layer that it belongs to, by the number that [`own`](super::own) was given.
+    pub fn owner(&self) -> Option<u64> {
+        self.owner
     }
 
     /// The name.

@@ -3,13 +3,19 @@
 //! The order, stated once: a random variable meets the innermost tracer first. A tracer that forwards passes it to the
 //! next one outwards; behind the outermost, the value is drawn if none was given; then the tracers see it again on the
 //! way back, outermost first. A tracer that does not forward hides it from all outer ones. While a tracer runs, only
-//! the tracers outside of it are active, so a tracer may sample, too.
+//! the tracers outside of it are active, so a tracer may sample, too. A tracer meets a random variable of a layer once,
+//! however often the layer runs inside of it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::SiteName;
+use super::run;
 use super::site::{Kind, Site};
+use crate::distributions::erased::AnyDistribution;
 use crate::error::{Error, Result};
 use crate::kernels::rng::Key;
 use crate::tensor::AnyVar;
@@ -50,6 +56,12 @@ pub trait Tracer {
         true
     }
 
+    /// Whether it finds names that come twice by itself, as whatever records a run does; otherwise they are refused
+    /// before it sees them.
+    fn records(&self) -> bool {
+        false
+    }
+
     /// Called when the program that the tracer was put around has ended without an error.
     ///
     /// # Errors
@@ -66,13 +78,68 @@ pub struct Next<'a> {
 }
 
 thread_local! {
-    static STACK: RefCell<Vec<Rc<dyn Tracer>>> = const { RefCell::new(Vec::new()) };
+    static STACK: RefCell<Vec<Rc<Frame>>> = const { RefCell::new(Vec::new()) };
     /// How many tracers, from the outermost, are active.
     static ACTIVE: Cell<usize> = const { Cell::new(0) };
     static KEYS: RefCell<Vec<KeyStream>> = const { RefCell::new(Vec::new()) };
     static PREFIX: RefCell<String> = const { RefCell::new(String::new()) };
     /// Who runs a program that may draw nothing.
     static NOISELESS: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// A tracer, and the random variables of layers that it has met.
+struct Frame {
+    tracer: Rc<dyn Tracer>,
+    shared: RefCell<HashMap<SiteName, Shared>>,
+}
+
+/// A random variable of a layer as a tracer gave it back.
+struct Shared {
+    context: u64,
+    law: Option<Arc<dyn AnyDistribution>>,
+    site: Site,
+}
+
+impl Frame {
+    fn of(tracer: Rc<dyn Tracer>) -> Rc<Frame> {
+        Rc::new(Frame { tracer, shared: RefCell::default() })
+    }
+
+    /// Shows the tracer a site, unless it is one that it gave back already.
+    fn pass(&self, site: &mut Site, next: Next) -> Result<()> {
+        let (Some(_), Some(name), None) = (site.owner, site.name.clone(), &site.value) else {
+            return self.tracer.trace(site, next);
+        };
+        if let Some(shared) = self.shared.borrow().get(&name)
+            && shared.is(site)?
+        {
+            (site.value, site.kl) = (shared.site.value.clone(), shared.site.kl.clone());
+            (site.belief, site.key) = (shared.site.belief.clone(), shared.site.key);
+            site.kind = shared.site.kind;
+            return Ok(());
+        }
+        let (context, law) = (site.context, run::own_law(site));
+        self.tracer.trace(site, next)?;
+        self.shared.borrow_mut().insert(name, Shared { context, law, site: site.clone() });
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Whether a site that has no value yet is this one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if it is, and has another shape.
+    fn is(&self, site: &Site) -> Result<bool> {
+        let drawn = self.site.value.is_some() || site.may_stay_open;
+        let same = self.site.owner == site.owner && self.context == site.context && drawn;
+        let (expected, got) = (self.site.distribution.dims(), site.distribution.dims());
+        if same && expected != got && site.belief.is_some() {
+            let expected = format!("{expected}, as where the layer was used before");
+            return Err(Error::Shape { op: "a layer's weight", expected, got }.at_site(site.label()));
+        }
+        Ok(same && run::same(&self.law, site))
+    }
 }
 
 /// The key that unvalued sites are drawn with, and how many unnamed ones there were.
@@ -101,9 +168,9 @@ impl Next<'_> {
     /// The error of an outer tracer or of the draw.
     pub fn forward(self, site: &mut Site) -> Result<()> {
         let Some(depth) = self.depth.checked_sub(1) else { return realise(site) };
-        let tracer = STACK.with(|stack| stack.borrow()[depth].clone());
+        let frame = STACK.with(|stack| stack.borrow()[depth].clone());
         let _restore = RestoreActive(ACTIVE.replace(depth));
-        tracer.trace(site, Next::at(depth))
+        frame.pass(site, Next::at(depth))
     }
 
     /// Draws the value if there is none, hidden from the outer tracers.
@@ -119,10 +186,18 @@ impl Next<'_> {
 pub(crate) fn dispatch(site: &mut Site) -> Result<()> {
     refuse_noise(|| site.label())?;
     let depth = ACTIVE.get();
+    (site.owner, site.context) = (run::owner(), run::context());
+    run::meet(site, depth)?;
     if site.may_stay_open {
-        site.may_stay_open = STACK.with(|stack| stack.borrow()[..depth].iter().all(|tracer| !tracer.looks()));
+        site.may_stay_open =
+            STACK.with(|stack| stack.borrow()[..depth].iter().all(|frame| !frame.tracer.looks()));
     }
     Next::at(depth).forward(site)
+}
+
+/// How many tracers, from the outermost, are active.
+pub(crate) fn active() -> usize {
+    ACTIVE.get()
 }
 
 /// Gives the site a value, and checks one that came from outside.
@@ -186,9 +261,9 @@ pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T
     // Tracers that are switched off for now (a tracer is running and calls a model) stay below the new one in the
     // stack only up to the active depth; the rest is set aside until this scope ends.
     let set_aside = STACK.with(|stack| stack.borrow_mut().split_off(active));
-    STACK.with(|stack| stack.borrow_mut().push(tracer.clone()));
+    STACK.with(|stack| stack.borrow_mut().push(Frame::of(tracer.clone())));
     ACTIVE.set(active + 1);
-    struct PutBack(Vec<Rc<dyn Tracer>>);
+    struct PutBack(Vec<Rc<Frame>>);
     impl Drop for PutBack {
         fn drop(&mut self) {
             STACK.with(|stack| stack.borrow_mut().append(&mut self.0));
@@ -196,8 +271,9 @@ pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T
     }
     let _put_back = PutBack(set_aside);
     let pop = Pop { length: active, _active: RestoreActive(active) };
+    let run = run::enter_tracer(active + 1, tracer.records());
     let output = program()?;
-    drop(pop);
+    drop((run, pop));
     tracer.after_run()?;
     Ok(output)
 }
@@ -216,6 +292,7 @@ pub fn with_key<T>(key: Key, program: impl FnOnce() -> Result<T>) -> Result<T> {
     }
     KEYS.with(|keys| keys.borrow_mut().push(KeyStream { key, unnamed: 0 }));
     let _pop = Pop;
+    let _run = run::enter_context(active());
     program()
 }
 

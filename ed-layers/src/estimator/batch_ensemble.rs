@@ -4,7 +4,7 @@ use dfdx::shapes::Shape;
 use ed_core::Result;
 use ed_core::ops::scale_channels;
 use ed_core::params::any_param;
-use ed_core::tensor::{Float, Var};
+use ed_core::tensor::{Dims, Float, Var};
 use ed_core::trace::full_name;
 
 use super::rows::{by_row, from_rows};
@@ -86,7 +86,7 @@ impl Estimator for BatchEnsemble {
         let factors = |name: &str, channels: usize| -> Result<Var<(usize, usize), E>> {
             let (name, shape) = (full_name(&slot.beside(name)), (self.members, channels));
             let start = || Ok(self.start.values::<_, E>(&name, shape)?.into());
-            any_param(&name, start)?.typed().map_err(|error| error.at_site(&name))
+            any_param(&name, &Dims::of(&shape), start)?.typed().map_err(|error| error.at_site(&name))
         };
         Ok(BatchEnsembleDraw {
             kernel: slot.param()?,

@@ -18,7 +18,8 @@ use crate::weight::{NormalBelief, Seen, Start, bayesian};
 /// convolution, whose positions share theirs.
 ///
 /// The noise is new at each application, so a recurrent cell has other noise at each step, which is not that of one
-/// kernel for the sequence; [`Flipout`](super::Flipout) keeps one. If somebody sets the kernel's value or looks at it, the
+/// kernel for the sequence, and a layer that is applied twice to an example (tied weights, a siamese network) is not one
+/// kernel for both, though its divergence counts once; [`Flipout`](super::Flipout) keeps one for the run. If somebody sets the kernel's value or looks at it, the
 /// layer is a plain one with that kernel.
 ///
 /// # Source

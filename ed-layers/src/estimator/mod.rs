@@ -29,7 +29,7 @@ use std::fmt::Debug;
 
 use dfdx::shapes::Shape;
 use ed_core::params::any_param;
-use ed_core::tensor::{Float, Var};
+use ed_core::tensor::{Dims, Float, Var};
 use ed_core::trace::full_name;
 use ed_core::{Result, SiteName};
 
@@ -69,7 +69,7 @@ impl<K: Shape> Slot<K> {
     pub fn param<E: Float>(&self) -> Result<Var<K, E>> {
         let name = full_name(&self.name.into());
         let start = || Ok(Start::Scaling(self.initializer).values::<K, E>(&name, self.shape)?.into());
-        any_param(&name, start)?.typed().map_err(|error| error.at_site(&name))
+        any_param(&name, &Dims::of(&self.shape), start)?.typed().map_err(|error| error.at_site(&name))
     }
 
     /// The name of something that belongs to the kernel: `alpha` beside `kernel`, `recurrent_alpha` beside

@@ -124,7 +124,7 @@ impl<E: Float> Triangular<E> {
         let cells = (units, inducing, inducing);
         let param = |suffix: &str, init: AnyVar| {
             let name = SiteName::from(format!("{}/{suffix}", self.name));
-            any_param(&name, || Ok(init)).map_err(|error| error.at_site(&name))
+            any_param(&name, &init.dims().clone(), || Ok(init)).map_err(|error| error.at_site(&name))
         };
         let loc = param("loc", Var::<_, E>::zeros(self.shape).into())?.typed()?;
         let place = |i: usize| (i / inducing % inducing, i % inducing);
@@ -177,6 +177,6 @@ pub(super) fn look<E: Float>(name: &'static str, shape: (usize, usize), scale: f
     let prior = Arc::new(Normal::<(), E>::standard(shape)?);
     Ok(match believe_as(name, prior, belief.clone(), true)? {
         Drawn::Value(value) => Outputs::Value(value),
-        Drawn::Open(_) => Outputs::Belief(belief.outputs()?.clone()),
+        Drawn::Open(..) => Outputs::Belief(belief.outputs()?.clone()),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ed_core::distributions::{Distribution, Normal};
 use ed_core::ops::marginal_variance;
 use ed_core::params::any_param;
-use ed_core::tensor::{Float, Var};
+use ed_core::tensor::{Dims, Float, Var};
 use ed_core::trace::{fresh_key, full_name, key_for, nested_as};
 use ed_core::{Error, RandomVariable, Result, SiteName};
 
@@ -225,12 +225,7 @@ impl<K: Kernel, M: Mean> SparseGaussianProcess<K, M> {
         let name = full_name(&"inducing_inputs".into());
         let shape = (self.num_inducing, x.shape().1);
         let start = || Ok(self.starting_inputs(x, &name)?.into());
-        let inputs: Points<E> = any_param(&name, start)?.typed().map_err(|error| error.at_site(&name))?;
-        if inputs.shape().1 != shape.1 || inputs.shape().0 != shape.0 {
-            let expected = format!("[{}, {}] for `{name}`", shape.0, shape.1);
-            return Err(Error::Shape { op: NAME, expected, got: inputs.dims() });
-        }
-        Ok(inputs)
+        any_param(&name, &Dims::of(&shape), start)?.typed().map_err(|error| error.at_site(&name))
     }
 
     /// The marginals of the processes at points.

@@ -125,7 +125,7 @@ impl<E: Float> Reversible<E> for ActNorm {
         let started = LazyCell::new(|| start(at, features));
         let param = |name: &str, which: usize| -> Result<Var<(usize,), E>> {
             let value = || Ok(Var::from(started.as_ref().map_err(Error::clone)?[which].clone()));
-            Var::from_value(param_or(name, value)?)
+            Var::from_value(param_or(name, Dims::vector(features), value)?)
         };
         Ok(Arc::new(Map { shift: param("shift", 0)?, log_scale: param("log_scale", 1)? }))
     }

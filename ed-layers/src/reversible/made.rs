@@ -174,7 +174,7 @@ impl Made {
             let name = format!("{index}/kernel");
             let zero = index == last && start == Start::Zero;
             let key = if zero { Ok(None) } else { key_for(&format!("start of {name}")).map(Some) };
-            let kernel = param_or(&name, || starting_kernel(mask, key?))?;
+            let kernel = param_or(&name, Dims::vector(mask.num_stored()), || starting_kernel(mask, key?))?;
             let bias = param_as::<(usize,), E>(format!("{index}/bias"), || Var::zeros((mask.columns(),)))?;
             layers.push((kernel, bias.into_value()));
         }
@@ -185,7 +185,7 @@ impl Made {
                 let shape = (context.width(), plan.masks[index].columns());
                 let scale = (1.0 / shape.0.max(1) as f64).sqrt();
                 let key = key_for(&format!("start of {name}"));
-                let kernel: Value<E> = param_or(name, || {
+                let kernel: Value<E> = param_or(name, Dims::of(&shape), || {
                     let mut numbers = vec![E::ZERO; shape.0 * shape.1];
                     if index < last || start == Start::Random {
                         rng::fill_normal(key?, &mut numbers);
@@ -206,10 +206,11 @@ impl Made {
 /// A parameter whose start may fail.
 pub(super) fn param_or<S: Shape, E: Float>(
     name: &str,
+    dims: Dims,
     start: impl FnOnce() -> Result<Var<S, E>>,
 ) -> Result<Value<E>> {
     let name = ed_core::trace::full_name(&name.to_string().into());
-    let value = ed_core::params::any_param(&name, || Ok(start()?.into()))?;
+    let value = ed_core::params::any_param(&name, &dims, || Ok(start()?.into()))?;
     let typed: Var<S, E> = value.typed().map_err(|error| error.at_site(&name))?;
     Ok(typed.into_value())
 }

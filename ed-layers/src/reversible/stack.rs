@@ -98,10 +98,21 @@ impl<E: Float, L: Reversible<E>> ReversibleChain<E> for Vec<L> {
     }
 }
 
+/// The bijectors of a chain as one.
+fn chained<E: Float>(layers: &impl ReversibleChain<E>, at: &Binding<E>) -> Result<Arc<dyn Bijector<E>>> {
+    let (all, _) = layers.bind_all(at)?;
+    let parts = all.into_iter().map(|part| Box::new(part) as Box<dyn Bijector<E>>).collect();
+    Ok(Arc::new(BijectorChain::new(parts)))
+}
+
 impl<E: Float, L: ReversibleChain<E>> Reversible<E> for Sequential<L> {
     fn bijector(&self, at: &Binding<E>) -> Result<Arc<dyn Bijector<E>>> {
-        let (all, _) = self.layers().bind_all(at)?;
-        let parts = all.into_iter().map(|part| Box::new(part) as Box<dyn Bijector<E>>).collect();
-        Ok(Arc::new(BijectorChain::new(parts)))
+        chained(self.layers(), at)
+    }
+}
+
+impl<E: Float, L: Reversible<E>> Reversible<E> for Vec<L> {
+    fn bijector(&self, at: &Binding<E>) -> Result<Arc<dyn Bijector<E>>> {
+        chained(self, at)
     }
 }

@@ -1,5 +1,6 @@
 //! Independent normals over the numbers of a weight.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
@@ -135,10 +136,10 @@ impl NormalBelief {
     }
 
     fn drawn<K: Shape, E: Float>(&self, name: SiteName, shape: K, start: Start) -> Result<Var<K, E>> {
-        match self.meet(name.clone(), shape, start, Need::Value)?.1 {
+        match self.meet(name.clone(), shape, start, Need::Value)? {
             Drawn::Value(value) => Ok(value),
             // A site that may not stay open has a value.
-            Drawn::Open(_) => Err(Error::Unconditioned { name: name.to_string() }),
+            Drawn::Open(..) => Err(Error::Unconditioned { name: name.to_string() }),
         }
     }
 
@@ -191,11 +192,15 @@ impl NormalBelief {
         start: Start,
         need: Need,
     ) -> Result<Seen<K, E>> {
-        let (belief, drawn) = self.meet(name, shape, start, need)?;
-        Ok(match drawn {
+        let name_of = name.clone();
+        Ok(match self.meet(name, shape, start, need)? {
             Drawn::Value(value) => Seen::Value(value),
-            Drawn::Open(key) => {
-                let (params, deviation) = (belief.params()?.clone(), belief.deviation.get().cloned());
+            Drawn::Open(key, belief) => {
+                let belief: &dyn Any = &*belief;
+                let normals = belief.downcast_ref::<Normals<K, E>>();
+                let normals =
+                    normals.ok_or_else(|| Error::DuplicateSite { name: full_name(&name_of).to_string() })?;
+                let (params, deviation) = (normals.params()?.clone(), normals.deviation.get().cloned());
                 Seen::Moments(Moments { params, shape, deviation }, key)
             }
         })
@@ -207,7 +212,7 @@ impl NormalBelief {
         shape: K,
         start: Start,
         need: Need,
-    ) -> Result<(Arc<Normals<K, E>>, Drawn<K, E>)> {
+    ) -> Result<Drawn<K, E>> {
         let full = full_name(&name);
         let start = match (start, self.initializer) {
             (Start::Scaling(_), Some(initializer)) => Start::Scaling(initializer),
@@ -216,7 +221,7 @@ impl NormalBelief {
         let site = WeightSite { name: full, dims: Dims::of(&shape), precision: E::NAME };
         let law = self.prior.law(&site).map_err(|error| error.at_site(&site.name))?;
         let prior = distribution::<K, E>(&law, shape).map_err(|error| error.at_site(&site.name))?;
-        let belief = Arc::new(Normals {
+        let belief = Arc::new(Normals::<K, E> {
             site,
             shape,
             start,
@@ -229,8 +234,7 @@ impl NormalBelief {
             params: OnceLock::new(),
             deviation: OnceLock::new(),
         });
-        let drawn = believe_as(name, prior, belief.clone(), need != Need::Value)?;
-        Ok((belief, drawn))
+        believe_as(name, prior, belief, need != Need::Value)
     }
 }
 
@@ -398,21 +402,28 @@ impl<K: Shape, E: Float> Normals<K, E> {
             let (of, got) = ("NormalBelief", self.scale.to_string());
             return Err(Error::Parameter { of, name: "scale", must_be: "finite and positive", got });
         }
-        let loc = self.param("loc", || self.start.values(&self.site.name, self.shape))?;
+        let loc = self.param("loc", self.shape, || self.start.values(&self.site.name, self.shape))?;
         let raw = self.scale.exp_m1().ln();
         let raw_scale = match self.scales {
-            Scales::Each => self.param("raw_scale", || Ok(Var::<K, E>::full(raw, self.shape)))?,
+            Scales::Each => self.param("raw_scale", self.shape, || Ok(Var::full(raw, self.shape)))?,
             Scales::Shared => {
-                self.param("raw_scale", || Ok(Var::<(), E>::scalar(raw)))?.broadcast_to(self.shape)?
+                self.param("raw_scale", (), || Ok(Var::scalar(raw)))?.broadcast_to(self.shape)?
             }
             Scales::Fixed => Var::full(raw, self.shape),
         };
         Ok(self.params.get_or_init(|| [loc.into_value(), raw_scale.into_value()]))
     }
 
-    fn param<S: Shape>(&self, suffix: &str, init: impl FnOnce() -> Result<Var<S, E>>) -> Result<Var<S, E>> {
+    fn param<S: Shape>(
+        &self,
+        suffix: &str,
+        shape: S,
+        init: impl FnOnce() -> Result<Var<S, E>>,
+    ) -> Result<Var<S, E>> {
         let name = SiteName::from(format!("{}/{suffix}", self.site.name));
-        any_param(&name, || Ok(init()?.into()))?.typed().map_err(|error| error.at_site(&name))
+        any_param(&name, &Dims::of(&shape), || Ok(init()?.into()))?
+            .typed()
+            .map_err(|error| error.at_site(&name))
     }
 
     /// The divergence that the prior states itself.

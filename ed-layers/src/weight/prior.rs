@@ -147,7 +147,7 @@ impl Prior for TrainablePrior {
         let start = positive("TrainablePrior", self.scale)?.exp_m1().ln();
         let name = SiteName::from(format!("{}/prior/raw_scale", weight.name));
         let dims = if self.shared { Dims::SCALAR } else { weight.dims };
-        let raw = any_param(&name, || Ok(weight.filled(start, dims)))?;
+        let raw = any_param(&name, &dims, || Ok(weight.filled(start, dims)))?;
         let scale = match raw {
             AnyVar::F32(raw) => AnyVar::F32(normal_raw_scale(&raw)),
             AnyVar::F64(raw) => AnyVar::F64(normal_raw_scale(&raw)),

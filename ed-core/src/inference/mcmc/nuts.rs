@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::inference::LogDensity;
 use crate::kernels::rng::Key;
 use crate::model::{FlatModel, Model, Space};
+use crate::params::{in_force, with_params};
 use crate::progress::Progress;
 use crate::trace::Values;
 
@@ -132,7 +133,8 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
     /// Draws from the posterior. The same seed gives the same draws.
     ///
     /// # Errors
-    /// The model's; [`Error::Parameter`] for a setting outside of its domain; [`Error::Algorithm`] if no starting
+    /// The model's; [`Error::UnmovedParameters`] if it has parameters that no store gives
+    /// ([`fix`](crate::handlers::fix) gives them); [`Error::Parameter`] for a setting outside of its domain; [`Error::Algorithm`] if no starting
     /// point has a finite log-density, naming what was tried and the random variables at fault, and if a chain is stuck,
     /// with the reason (in `f32`, rounding); [`Error::UnseededPlate`] for a subsampled plate.
     pub fn run(&self, seed: u64) -> Result<McmcDraws> {
@@ -155,11 +157,16 @@ impl<'m, M: Model + Sync> Nuts<'m, M> {
         let next = AtomicUsize::new(0);
         let results: Vec<Mutex<Option<Result<ChainRun>>>> =
             (0..self.chains).map(|_| Mutex::new(None)).collect();
+        let params = in_force();
         threads.broadcast(|_| {
             loop {
                 let chain = next.fetch_add(1, Ordering::Relaxed);
                 let (Some(result), Some(bar)) = (results.get(chain), bars.get(chain)) else { break };
-                let run = self.run_chain(&space, chain, key.fold_in(chain as u64), bar);
+                let run = || self.run_chain(&space, chain, key.fold_in(chain as u64), bar);
+                let run = match &params {
+                    Some(params) => with_params(params, run),
+                    None => run(),
+                };
                 if let Ok(mut result) = result.lock() {
                     *result = Some(run);
                 }

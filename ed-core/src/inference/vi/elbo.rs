@@ -75,6 +75,10 @@ impl Tracer for GuideRecorder {
         }
         self.trace.borrow_mut().push(site.clone())
     }
+
+    fn records(&self) -> bool {
+        true
+    }
 }
 
 /// Gives the model the guide's draws.

@@ -66,7 +66,7 @@ impl Model for Delta {
     type Output = Values;
     fn run(&self) -> Result<Values> {
         let point = |(site, name): (&Latent, &SiteName)| {
-            let loc = any_param(name, || Ok(site.init.clone()))?;
+            let loc = any_param(name, site.init.dims(), || Ok(site.init.clone()))?;
             let rows = site.rows()?;
             let loc = part(loc, &rows)?;
             let (value, _) = site.prior.constrain(&loc).map_err(|error| error.at_site(&site.name))?;

@@ -99,8 +99,9 @@ by_reference!(FullRank);
 impl Model for FullRank {
     type Output = Values;
     fn run(&self) -> Result<Values> {
-        let loc = any_param(&LOC, || Ok(self.init.clone()))?;
-        let tril = any_param(&SCALE_TRIL, || Ok(self.initial_tril()))?;
+        let loc = any_param(&LOC, self.init.dims(), || Ok(self.init.clone()))?;
+        let n = self.init.dims()[0];
+        let tril = any_param(&SCALE_TRIL, &Dims::vector(n * (n + 1) / 2), || Ok(self.initial_tril()))?;
         match &loc {
             AnyVar::F32(loc) => draw(loc, tril.as_value()?)?.emit(&self.latents),
             AnyVar::F64(loc) => draw(loc, tril.as_value()?)?.emit(&self.latents),

@@ -82,9 +82,10 @@ by_reference!(LowRank);
 impl Model for LowRank {
     type Output = Values;
     fn run(&self) -> Result<Values> {
-        let loc = any_param(&LOC, || Ok(self.init.clone()))?;
-        let factor = any_param(&FACTOR, || Ok(self.initial_factor()))?;
-        let log_scale = any_param(&LOG_SCALE, || {
+        let loc = any_param(&LOC, self.init.dims(), || Ok(self.init.clone()))?;
+        let factor =
+            any_param(&FACTOR, &self.init.dims().with_last(self.rank), || Ok(self.initial_factor()))?;
+        let log_scale = any_param(&LOG_SCALE, self.init.dims(), || {
             Ok(full(self.init.precision(), self.init_scale.ln(), *self.init.dims()))
         })?;
         match &loc {

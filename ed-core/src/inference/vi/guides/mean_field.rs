@@ -99,8 +99,8 @@ impl MeanField {
         (loc, log_scale): &(SiteName, SiteName),
         rows: &Option<Rows>,
     ) -> Result<Arc<dyn AnyDistribution>> {
-        let loc = any_param(loc, || Ok(site.init.clone()))?;
-        let log_scale = any_param(log_scale, || {
+        let loc = any_param(loc, site.init.dims(), || Ok(site.init.clone()))?;
+        let log_scale = any_param(log_scale, site.init.dims(), || {
             Ok(full(site.prior.precision(), self.init_scale.ln(), *site.init.dims()))
         })?;
         let (loc, log_scale) = (part(loc, rows)?, part(log_scale, rows)?);
