@@ -187,7 +187,7 @@ fn scoped_param(name: &SiteName, sizes: Sizes, init: impl FnOnce() -> Result<Any
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::params::{Params, value_and_gradients, with_params};
+    use crate::params::{Params, make_params, value_and_gradients, with_params};
     use crate::trace::nested_as;
 
     fn weight(x: f64) -> Result<Var<(), f64>> {

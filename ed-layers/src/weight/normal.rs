@@ -192,14 +192,11 @@ impl NormalBelief {
         start: Start,
         need: Need,
     ) -> Result<Seen<K, E>> {
-        let name_of = name.clone();
-        Ok(match self.meet(name, shape, start, need)? {
+        Ok(match self.meet(name.clone(), shape, start, need)? {
             Drawn::Value(value) => Seen::Value(value),
             Drawn::Open(key, belief) => {
-                let belief: &dyn Any = &*belief;
-                let normals = belief.downcast_ref::<Normals<K, E>>();
-                let normals =
-                    normals.ok_or_else(|| Error::DuplicateSite { name: full_name(&name_of).to_string() })?;
+                let normals = (&*belief as &dyn Any).downcast_ref::<Normals<K, E>>();
+                let normals = normals.ok_or_else(|| Error::DuplicateSite { name: name.to_string() })?;
                 let (params, deviation) = (normals.params()?.clone(), normals.deviation.get().cloned());
                 Seen::Moments(Moments { params, shape, deviation }, key)
             }
