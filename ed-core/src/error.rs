@@ -16,6 +16,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// The variants are grouped: values, shapes, gradients, programs, numerics, and the world outside.
 /// [`Error::is_recoverable`] tells a sampler whether to reject the point and go on, or to stop.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// let error = Normal::<(), f64>::new(0.0, -1.0).unwrap_err();
+/// assert_eq!(error.to_string(), "Normal: `scale` must be finite and positive, got -1");
+/// assert!(error.is_recoverable(), "a sampler rejects the point and goes on");
+/// assert!(matches!(error, Error::Parameter { name: "scale", .. }));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {

@@ -134,6 +134,31 @@ pub trait Layer: Debug {
 /// What a layer does with an input of type `X`.
 ///
 /// Implement this; call [`Layer::forward`].
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// /// Halves what passes.
+/// #[derive(Clone, Debug, Layer)]
+/// struct Halved {
+///     inner: Dense,
+/// }
+///
+/// impl Apply<Var<(usize, usize)>> for Halved {
+///     type Output = Var<(usize, usize)>;
+///     fn apply(&self, x: Var<(usize, usize)>) -> Result<Self::Output> {
+///         Ok(self.inner.forward(x)? * 0.5)
+///     }
+/// }
+///
+/// let net = sequential![Dense::new(8).relu(), Halved { inner: Dense::new(3) }];
+/// let x: Var<_, f32> = Var::ones((5usize, 4usize));
+/// let mut params = Params::new();
+/// assert_eq!(seed(0, || net.init(&mut params, &x))?.shape(), &(5, 3));
+/// assert!(params.get("1/inner/kernel").is_some());
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the layer `{Self}` does not take a `{X}`",
     note = "tensors are passed as `Var<Shape, f32>`, by value or by reference"

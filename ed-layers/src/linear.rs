@@ -15,6 +15,17 @@ use crate::scope::Identity;
 use crate::weight::NormalBelief;
 
 /// What is added to each output channel.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let x: Var<_, f32> = Var::ones((5usize, 4usize));
+/// let mut params = Params::new();
+/// seed(0, || Dense::new(3).without_bias().init(&mut params, &x))?;
+/// assert_eq!(params.names().map(SiteName::as_str).collect::<Vec<_>>(), ["dense/kernel"]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub enum Bias {
     /// Nothing.

@@ -8,6 +8,15 @@ use crate::layer::{Apply, Layer};
 use crate::scope;
 
 /// Makes one axis of all axes but the first: `[N, …] → [N, features]`.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let images: Var<_, f32> = Var::ones((5usize, 4usize, 4usize, 3usize));
+/// assert_eq!(Flatten.forward(&images)?.shape(), &(5, 48));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Flatten;
 

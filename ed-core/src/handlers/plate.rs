@@ -39,6 +39,16 @@ impl Plate {
 ///
 /// # Errors
 /// The program's.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model = || plate_as("groups", 3, |groups| sample_as("mean", Normal::<(), f64>::standard((groups.len(),))?));
+/// let means = seed(0, model)?;
+/// assert_eq!(means.shape(), &(3,));
+/// # Ok(()) }
+/// ```
 pub fn plate_as<T>(
     name: impl Into<SiteName>,
     size: usize,

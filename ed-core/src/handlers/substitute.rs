@@ -38,6 +38,17 @@ pub fn substitute<M: Model>(model: M, values: Values) -> Handled<M, Substitute> 
 
 /// The model with its latent random variables at the values that they had in a trace; what the trace does not have is
 /// drawn as before, and what the model does not have is left out.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model = || sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?);
+/// let (x, trace) = seed(0, || tape(&model))?;
+/// let again = seed(1, || replay(model, &trace).run())?;
+/// assert_eq!(again.item()?, x.item()?);
+/// # Ok(()) }
+/// ```
 pub fn replay<M: Model>(model: M, trace: &Trace) -> Handled<M, Replay> {
     Handled::new(model, Replay { values: trace.latent_values() })
 }

@@ -4,6 +4,19 @@ use crate::error::Result;
 
 /// A program whose random variables inference may ask for: any `|| f(…)` that returns a [`Result`], and what handlers
 /// make of one.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let data = Var::from([0.1f64, -0.4]);
+/// let model = || observe_as("y", Normal::standard((2usize,))?, &data);
+/// // A handled model is a model.
+/// let whole = tape(&model)?.1.log_prob()?.item()?;
+/// let half = tape(&scale(&model, 0.5))?.1.log_prob()?.item()?;
+/// assert!((half - 0.5 * whole).abs() < 1e-12);
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model",
     label = "a model is needed here",

@@ -5,6 +5,15 @@ use std::ops::Div;
 use std::sync::Arc;
 
 /// The name of a random variable: `coeffs`, `z[3]`, `encoder/weights`.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// assert_eq!(SiteName::indexed("z", &[3, 0]).to_string(), "z[3][0]");
+/// assert_eq!(SiteName::from("encoder/weights"), *"encoder/weights");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteName(Text);
 

@@ -9,6 +9,22 @@ use crate::error::{Error, Result};
 use crate::tensor::AnyVar;
 
 /// The named sites of one run of a model, in order.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model = || {
+///     let x = sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?)?;
+///     observe_as("y", Normal::new(&x, 1.0)?, &Var::scalar(2.0))
+/// };
+/// let (_, trace) = seed(0, || tape(&model))?;
+/// assert_eq!(trace.names().map(SiteName::as_str).collect::<Vec<_>>(), ["x", "y"]);
+/// assert_eq!(trace.latents().count(), 1);
+/// let parts = trace.required("x")?.log_prob()?.item()? + trace.required("y")?.log_prob()?.item()?;
+/// assert!((trace.log_prob()?.item()? - parts).abs() < 1e-12);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     sites: Vec<Site>,

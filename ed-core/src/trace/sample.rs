@@ -32,6 +32,15 @@ pub fn sample<D: Distribution>(distribution: D) -> Result<RandomVariable<D>> {
 ///
 /// # Errors
 /// As [`sample`].
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let x = seed(0, || sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?))?;
+/// assert_eq!(x.name().map(SiteName::as_str), Some("x"));
+/// # Ok(()) }
+/// ```
 pub fn sample_as<D: Distribution>(name: impl Into<SiteName>, distribution: D) -> Result<RandomVariable<D>> {
     run_site(Some(name.into()), distribution, |_| ())
 }
@@ -40,6 +49,18 @@ pub fn sample_as<D: Distribution>(name: impl Into<SiteName>, distribution: D) ->
 ///
 /// # Errors
 /// As [`sample`], and with the site's name if the value has the wrong shape or lies outside the support.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let x = Var::from([0.5f64, -1.5]);
+/// let observed = || observe_as("x", Normal::standard((2usize,))?, &x);
+/// // -½ (0.25 + 2.25) - ln 2π
+/// let log_prob = tape(&observed)?.1.log_prob()?.item()?;
+/// assert!((log_prob + 1.25 + std::f64::consts::TAU.ln()).abs() < 1e-12);
+/// # Ok(()) }
+/// ```
 pub fn observe_as<D: Distribution>(
     name: impl Into<SiteName>,
     distribution: D,
@@ -55,6 +76,19 @@ pub fn observe_as<D: Distribution>(
 ///
 /// # Errors
 /// The error of a tracer, or of an operation that failed on the way to the value.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let model = || {
+///     let x = sample_as("x", LogNormal::<(), f64>::new(0.0, 1.0)?)?;
+///     deterministic_as("log_x", x.ln())
+/// };
+/// let (log_x, trace) = seed(0, || tape(&model))?;
+/// assert_eq!(trace.required("log_x")?.value()?.item()?, log_x.item()?);
+/// # Ok(()) }
+/// ```
 pub fn deterministic_as<T: Operand>(name: impl Into<SiteName>, value: T) -> Result<Var<T::Shape, T::Elem>> {
     let value = value.operand();
     let recorded = run_site(Some(name.into()), Deterministic::new(value), |site| {
@@ -108,6 +142,17 @@ fn run_site<D: Distribution>(
 ///
 /// # Errors
 /// The sub-model's.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let effect = || sample_as("effect", Normal::<(), f64>::new(0.0, 1.0)?);
+/// let model = || Ok(nested_as("boys", effect)? - nested_as("girls", effect)?);
+/// let (_, trace) = seed(0, || tape(&model))?;
+/// assert_eq!(trace.names().map(SiteName::as_str).collect::<Vec<_>>(), ["boys/effect", "girls/effect"]);
+/// # Ok(()) }
+/// ```
 pub fn nested_as<T>(name: impl Into<SiteName>, program: impl FnOnce() -> Result<T>) -> Result<T> {
     with_prefix(name.into().as_str(), program)
 }

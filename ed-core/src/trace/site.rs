@@ -29,6 +29,17 @@ pub enum Kind {
 }
 
 /// One random variable on its way through the handlers, and back.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let (_, trace) = tape(&|| observe_as("y", Normal::new(0.0, 2.0)?, &Var::<(), f64>::scalar(1.0)))?;
+/// let site = trace.required("y")?;
+/// assert_eq!((site.label().as_str(), site.kind, site.scale), ("y", Kind::Observed, 1.0));
+/// assert_eq!((site.value()?.item()?, site.distribution.name()), (1.0, "Normal"));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The name, with the prefixes of the sub-models around it.

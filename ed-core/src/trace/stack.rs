@@ -247,6 +247,29 @@ fn next_key(site: &Site) -> Result<Key> {
 ///
 /// # Errors
 /// The program's, and then the one of [`Tracer::after_run`].
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// use std::rc::Rc;
+///
+/// /// Doubles every scale of the program: each value that was drawn moves twice as far from 0.
+/// struct Doubled;
+///
+/// impl Tracer for Doubled {
+///     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
+///         next.forward(site)?;
+///         site.value = Some(site.value()?.scaled(2.0));
+///         Ok(())
+///     }
+/// }
+///
+/// let x = || sample_as("x", Normal::<(), f64>::new(0.0, 1.0)?)?.into_var().item();
+/// let (once, doubled) = (seed(0, x)?, with_tracer(Rc::new(Doubled), || seed(0, x))?);
+/// assert_eq!(doubled, 2.0 * once);
+/// # Ok(()) }
+/// ```
 pub fn with_tracer<T>(tracer: Rc<dyn Tracer>, program: impl FnOnce() -> Result<T>) -> Result<T> {
     struct Pop {
         length: usize,

@@ -7,6 +7,18 @@ use crate::error::{Error, Result};
 use crate::tensor::{AnyVar, fmt_named};
 
 /// Values by the name of their random variable, in the order in which they were given.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let mut values = values!["tau" => Var::<(), f64>::scalar(1.5)];
+/// values.insert("theta", Var::from([0.5f64, -0.5]))?;
+/// assert_eq!(values.required("theta")?.to_vec()?, [0.5, -0.5]);
+/// assert_eq!(values.to_string(), "tau: f64 1.5\ntheta: f64 [2] [0.5, -0.5]");
+/// assert!(values.insert("tau", Var::<(), f64>::scalar(2.0)).is_err(), "a name has one value");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct Values {
     entries: Vec<(SiteName, AnyVar)>,

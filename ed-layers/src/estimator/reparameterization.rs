@@ -10,6 +10,19 @@ use crate::weight::{NormalBelief, bayesian};
 
 /// `K(x, μ + σε)`: a draw of the kernel, the same for all examples of the batch (Blundell et al. 2015; Kingma and
 /// Welling 2014). Unbiased and cheap; the examples' outputs move together, which makes its gradients the noisiest.
+///
+/// # Examples
+/// ```
+/// use ed::prelude::*;
+/// # fn main() -> Result<()> {
+/// let layer = Dense::<Reparameterization>::new(1);
+/// let same: Var<_, f32> = Var::ones((100usize, 5usize));
+/// // One kernel for all rows: equal rows have equal outputs, and another seed another kernel.
+/// let y = seed(0, || layer.forward(&same))?.to_vec()?;
+/// assert!(y.iter().all(|&other| other == y[0]));
+/// assert_ne!(y, seed(1, || layer.forward(&same))?.to_vec()?);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Reparameterization(
     /// What is believed about the kernel.
