@@ -127,8 +127,7 @@ fn fit(
     let program = |step: usize| {
         let mut batches = batches.borrow_mut();
         let rows = batches.rows(step);
-        let (x, y): (Matrix, Matrix) =
-            (task.inputs.gather::<usize>(rows)?, task.targets.gather::<usize>(rows)?);
+        let (x, y): (Matrix, Matrix) = (task.inputs.gather(rows)?, task.targets.gather(rows)?);
         loss(&x, &y)
     };
     let trained = Train::new(rows, program)
@@ -142,7 +141,7 @@ fn fit(
         for draw in 0..sizes.draws {
             for from in (0..inputs.len()).step_by(AT_ONCE) {
                 let rows: Vec<usize> = (from..(from + AT_ONCE).min(inputs.len())).collect();
-                let part: Matrix = inputs.gather::<usize>(&rows)?;
+                let part: Matrix = inputs.gather(&rows)?;
                 let y = with_params(trained.params(), || {
                     ed::handlers::seed(seed.wrapping_add(draw as u64), || predict(&part))
                 })?;

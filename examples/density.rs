@@ -43,7 +43,7 @@ impl Data {
     /// Rows that steps learn from, and a tenth by which the best of their parameters are chosen.
     fn validation(&self, seed: u64) -> Result<(Rows, Rows)> {
         let (learn, validate) = split_indices(self.train.shape().0, 0.1, seed)?;
-        Ok((self.train.gather::<usize>(&learn)?, self.train.gather::<usize>(&validate)?))
+        Ok((self.train.gather(&learn)?, self.train.gather(&validate)?))
     }
 }
 
@@ -114,7 +114,7 @@ fn fit<L: Reversible<f32> + Clone + 'static>(
         let density = flow.distribution(Normal::standard((rows.shape().0, width))?)?;
         Ok(-density.log_prob(rows)?.mean())
     };
-    let trained = Train::new(num_rows, |step| loss(&train.gather::<usize>(&batches[step])?))
+    let trained = Train::new(num_rows, |step| loss(&train.gather(&batches[step])?))
         .steps(steps)
         .optimizer(Adam::new(Schedule::cosine(3e-3, steps as u64)).clip_norm(10.0))
         .run_best(options.seed, VALIDATED_EVERY, || Ok(f64::from(loss(&validation)?.item()?)))?;

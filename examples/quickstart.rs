@@ -64,7 +64,7 @@ fn ordinary(
     let trained = Train::new(rows, |step| {
         let mut batches = batches.borrow_mut();
         let batch = batches.rows(step);
-        softmax_cross_entropy(net.forward(pixels.gather::<usize>(batch)?)?, &labels.gather::<usize>(batch)?)
+        softmax_cross_entropy(net.forward(pixels.gather(batch)?)?, &labels.gather(batch)?)
     })
     .learning_rate(0.003)
     .steps(steps)

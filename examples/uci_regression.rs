@@ -179,8 +179,8 @@ fn train(table: &Dataset, scales: &Scales, kl_weight: f64, effort: Effort, seed:
     Train::new(table.num_rows, |step| {
         let mut batches = batches.borrow_mut();
         let batch = batches.rows(step);
-        let prediction = network.forward(features.gather::<usize>(batch)?)?;
-        Ok(-prediction.log_prob(&targets.gather::<usize>(batch)?)?.mean())
+        let prediction = network.forward(features.gather(batch)?)?;
+        Ok(-prediction.log_prob(&targets.gather(batch)?)?.mean())
     })
     .kl_weight(kl_weight)
     .optimizer(Adam::new(Schedule::cosine(LEARNING_RATE, steps as u64)))

@@ -99,11 +99,13 @@ impl VarianceScaling {
             return Err(Error::Shape { op: "VarianceScaling", expected: "with elements".into(), got: *dims });
         }
         let (window, inputs, outputs) = match **dims {
-            [] => (1, 1, 1),
-            [size] => (1, size, size),
-            [ref window @ .., inputs, outputs] => (window.iter().product(), inputs, outputs),
+            [] => (1.0, 1, 1),
+            [size] => (1.0, size, size),
+            [ref window @ .., inputs, outputs] => {
+                (window.iter().map(|&size| size as f64).product(), inputs, outputs)
+            }
         };
-        let (inputs, outputs) = ((window * inputs) as f64, (window * outputs) as f64);
+        let (inputs, outputs) = (window * inputs as f64, window * outputs as f64);
         let fan = match self.fan {
             Fan::In => inputs,
             Fan::Out => outputs,
@@ -119,7 +121,8 @@ impl VarianceScaling {
     /// As [`VarianceScaling::stddev`].
     pub fn init<S: Shape, E: Float>(&self, key: Key, shape: S) -> Result<Var<S, E>> {
         let stddev = self.stddev(&shape)?;
-        let mut numbers = vec![E::ZERO; shape.num_elements()];
+        // Refused where no memory holds them.
+        let mut numbers = Var::<S, E>::zeros(shape).to_vec()?;
         match self.law {
             Law::Normal => rng::fill_normal(key, &mut numbers),
             Law::TruncatedNormal => fill_truncated(key, &mut numbers),

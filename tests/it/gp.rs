@@ -66,7 +66,7 @@ fn equals_scikit_learn(name: &str, kernel: impl Kernel, params: &Params, feature
     let golden = if name == "periodic" { &golden["periodic"] } else { &golden["kernels"][name] };
     let cut = |x: Matrix| -> Result<Matrix> {
         let places: Vec<usize> = (0..features).collect();
-        let columns: Matrix = x.transpose().gather::<usize>(&places)?;
+        let columns: Matrix = x.transpose().gather(&places)?;
         Ok(columns.transpose())
     };
     let y = observations(&wave(12, 2, 0.3));

@@ -304,7 +304,7 @@ fn a_subsampled_plate_keeps_the_expectation_of_the_joint_log_density() -> Result
         let data = &data;
         move || {
             subsampled_plate_as("rows", 10, batch, |rows| {
-                let part = data.gather::<usize>(rows.indices())?;
+                let part = data.gather(rows.indices())?;
                 observe_as("x", Normal::new(part.detach() * 0.0, 10.0)?, &part)
             })
         }

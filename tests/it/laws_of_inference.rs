@@ -178,7 +178,7 @@ fn locals(batch: usize) -> impl Model + Sync {
     move || {
         subsampled_plate_as("rows", 12, batch, |rows| {
             let z = sample_as("z", Normal::<(), f64>::standard((rows.len(),))?)?;
-            observe_as("y", Normal::new(&z, 1.0)?, &data.gather::<usize>(rows.indices())?)
+            observe_as("y", Normal::new(&z, 1.0)?, &data.gather(rows.indices())?)
         })
     }
 }
@@ -208,8 +208,8 @@ fn guides_hold_a_belief_for_every_row_of_a_subsampled_plate() -> Result<()> {
         subsampled_plate_as("rows", 12, 4, |rows| {
             let locs = param_as("locs", || Vector::zeros((12usize,)))?;
             let log_scales = param_as("log_scales", || Vector::zeros((12usize,)))?;
-            let scales = log_scales.gather::<usize>(rows.indices())?.exp();
-            sample_as("z", Normal::new(locs.gather::<usize>(rows.indices())?, scales)?)
+            let scales = log_scales.gather(rows.indices())?.exp();
+            sample_as("z", Normal::new(locs.gather(rows.indices())?, scales)?)
         })
     };
     known.holds_for(
@@ -230,7 +230,7 @@ fn the_posterior_of_what_rows_share_is_the_same_at_every_batch_size() -> Result<
             let mu = sample_as("mu", Normal::<(), f64>::new(0.0, 1.0)?)?;
             subsampled_plate_as("rows", 12, batch, |rows| {
                 let z = sample_as("z", Normal::new(mu.expand_last(rows.len()), 1.0)?)?;
-                observe_as("y", Normal::new(&z, 1.0)?, &data.gather::<usize>(rows.indices())?)
+                observe_as("y", Normal::new(&z, 1.0)?, &data.gather(rows.indices())?)
             })
         };
         let guide = FullRank::of(&model)?;
@@ -250,7 +250,7 @@ fn switches(batch: usize) -> impl Model {
     move || {
         subsampled_plate_as("rows", 20, batch, |rows| {
             let z = sample_as("z", Bernoulli::<(), f64>::from_probs(0.3)?.expand((rows.len(),))?)?;
-            observe_as("x", Normal::new(&z * 2.0, 1.0)?, &data.gather::<usize>(rows.indices())?)
+            observe_as("x", Normal::new(&z * 2.0, 1.0)?, &data.gather(rows.indices())?)
         })
     }
 }

@@ -422,7 +422,7 @@ fn layouts_move_numbers_and_their_gradients_back() -> Result<()> {
     let x = Matrix::from_vec((0..6).map(f64::from).collect(), (2, 3))?;
     assert_eq!(x.transpose().to_vec()?, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
     assert_eq!(x.at(1)?.to_vec()?, [3.0, 4.0, 5.0]);
-    assert_eq!(x.gather::<usize>(&[1, 0, 1])?.to_vec()?, [3.0, 4.0, 5.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(x.gather(&[1, 0, 1])?.to_vec()?, [3.0, 4.0, 5.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
     assert_eq!(x.at(0)?.expand_last(2usize).to_vec()?, [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]);
     let column = Matrix::from_vec(vec![1.0, 2.0], (2, 1))?;
     assert_eq!(column.broadcast_to((2, 3))?.to_vec()?, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0]);
@@ -435,7 +435,7 @@ fn layouts_move_numbers_and_their_gradients_back() -> Result<()> {
     let table = [(noise(6, 1), &[2usize, 3][..])];
     check_gradient("transpose", &table, &|x| Ok(matrix(&x[0])?.transpose().into_value()))?;
     check_gradient("at", &table, &|x| Ok(matrix(&x[0])?.at(1)?.into_value()))?;
-    check_gradient("gather", &table, &|x| Ok(matrix(&x[0])?.gather::<usize>(&[1, 0, 1])?.into_value()))?;
+    check_gradient("gather", &table, &|x| Ok(matrix(&x[0])?.gather(&[1, 0, 1])?.into_value()))?;
     check_gradient("expand_last", &table, &|x| Ok(matrix(&x[0])?.expand_last(4usize).into_value()))?;
     let broadcast = |x: &[Value<f64>]| -> Result<Value<f64>> {
         let x: Var<(usize, usize, usize), f64> = Var::from_value(x[0].clone())?;
@@ -467,7 +467,7 @@ fn operations_on_moved_numbers_have_the_right_gradients() -> Result<()> {
 fn layouts_refuse_what_is_not_there() {
     let x = Matrix::<f64>::zeros((2, 3));
     assert!(x.at(2).is_err());
-    assert!(x.gather::<usize>(&[0, 2]).is_err());
+    assert!(x.gather(&[0, 2]).is_err());
     assert!(x.reshape((7usize,)).is_err());
     assert!(x.permute::<(usize, usize)>(&[0, 0]).is_err());
     assert!(x.permute::<(usize, usize)>(&[0]).is_err());
@@ -483,7 +483,7 @@ fn layouts_of_nothing_are_nothing() -> Result<()> {
     for shape in [(0, 3), (3, 0), (0, 0)] {
         let x = Matrix::<f64>::zeros(shape);
         assert!(x.transpose().to_vec()?.is_empty());
-        assert!(x.gather::<usize>(&[])?.to_vec()?.is_empty());
+        assert!(x.gather(&[])?.to_vec()?.is_empty());
         assert!(x.expand_last(2usize).to_vec()?.is_empty());
         assert!(x.reshape((0usize,))?.to_vec()?.is_empty());
         assert!(x.broadcast_to((2usize, shape.0, shape.1))?.to_vec()?.is_empty());

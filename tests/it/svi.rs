@@ -386,7 +386,7 @@ fn errors_name_the_site_and_the_step() -> Result<()> {
 fn rows(data: &Var<(usize,), f64>, batch: usize) -> Result<()> {
     let x = sample(Normal::new(0.0, 1.0)?);
     let seen = subsampled_plate(data.len(), batch, |rows| {
-        let part = data.gather::<usize>(rows.indices())?;
+        let part = data.gather(rows.indices())?;
         let y = observe(Normal::new(x.expand_last(rows.len()), 1.0)?, &part);
         Ok(y)
     });

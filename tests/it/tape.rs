@@ -184,7 +184,7 @@ fn the_first_fault_goes_through_every_kind_of_operation() -> Result<()> {
         ("broadcast_to", fault().broadcast_to((4usize, 2usize)).err()),
         ("permute", fault().permute::<(usize,)>(&[0]).err()),
         ("at", fault().at(0).err()),
-        ("gather", fault().gather::<usize>(&[0]).err()),
+        ("gather", fault().gather(&[0]).err()),
         ("stack", Vector::stack(&[fault(), good.clone()]).err()),
         ("dot", fault().dot(&good).err()),
         ("dot, right", good.dot(fault()).err()),

@@ -2,7 +2,7 @@
 
 use super::{Bijector, Constraint};
 use crate::error::{Error, Result};
-use crate::tensor::{Dims, Float, Value};
+use crate::tensor::{Dims, Float, MAX_RANK, Value};
 
 /// The last axes of a tensor as other axes with as many numbers, in row-major order. It keeps volumes.
 ///
@@ -29,12 +29,12 @@ impl Reshape {
     /// From axes of these sizes to axes of those.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless both have as many numbers.
+    /// [`Error::Shape`] unless both have as many numbers; [`Error::Value`] for more than [`MAX_RANK`] axes.
     pub fn new(
         from: impl IntoIterator<Item = usize>,
         to: impl IntoIterator<Item = usize>,
     ) -> Result<Reshape> {
-        let (from, to): (Dims, Dims) = (from.into_iter().collect(), to.into_iter().collect());
+        let (from, to) = (axes(from)?, axes(to)?);
         if from.num_elements() != to.num_elements() {
             let expected = format!("of {} numbers, as {to:?} has", to.num_elements());
             return Err(Error::Shape { op: "reshape", expected, got: from });
@@ -48,16 +48,26 @@ impl Reshape {
             let expected = format!("with {from:?} as its last axes");
             return Err(Error::Shape { op: "reshape", expected, got: dims });
         };
-        let y = x.reshape(front.iter().chain(&to[..]).copied().collect())?;
+        let y = x.reshape(axes(front.iter().chain(&to[..]).copied())?)?;
         Ok((y, Value::full(E::ZERO, front.iter().copied().collect())))
     }
 
+    /// The dims of an image, where there is one; a map of others is an error.
     fn dims(dims: Dims, from: Dims, to: Dims) -> Dims {
-        match dims.strip_suffix(&from[..]) {
-            Some(front) => front.iter().chain(&to[..]).copied().collect(),
-            None => dims,
-        }
+        let front = dims.strip_suffix(&from[..]);
+        front.and_then(|front| Dims::try_collect(front.iter().chain(&to[..]).copied())).unwrap_or(dims)
     }
+}
+
+/// At most as many axes as a tensor has.
+fn axes(sizes: impl IntoIterator<Item = usize>) -> Result<Dims> {
+    // One more than fit is enough to know, and to say.
+    let sizes: Vec<usize> = sizes.into_iter().take(MAX_RANK + 1).collect();
+    Dims::try_collect(sizes.iter().copied()).ok_or_else(|| Error::Value {
+        of: "reshape",
+        must_be: "at most six axes, the largest number that a tensor has",
+        got: format!("{sizes:?}"),
+    })
 }
 
 impl<E: Float> Bijector<E> for Reshape {
@@ -91,5 +101,28 @@ impl<E: Float> Bijector<E> for Reshape {
 
     fn inverse_dims(&self, dims: Dims) -> Dims {
         Reshape::dims(dims, self.to, self.from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_axes_than_a_tensor_has_are_refused() {
+        for (from, to) in [(vec![1; 7], vec![1]), (vec![1], vec![1; 7]), (vec![1], vec![1; 5_000])] {
+            let refused = Reshape::new(from, to).map_err(|error| error.to_string());
+            assert!(refused.is_err_and(|error| error.contains("at most six axes")));
+        }
+        // Six axes for the event, and one of the batch in front.
+        let deep = Reshape::new([64], [2; 6]).unwrap();
+        let x = Value::from_vec(vec![0.0; 128], Dims::vector(2).with_last(64)).unwrap();
+        assert!(matches!(deep.forward_and_log_det(&x), Err(Error::Value { .. })));
+        assert_eq!(Bijector::<f64>::forward_dims(&deep, *x.dims()), *x.dims());
+    }
+
+    #[test]
+    fn sizes_whose_product_wraps_are_not_those_of_nothing() {
+        assert!(Reshape::new([1 << 63, 2], [0]).is_err());
     }
 }

@@ -3,18 +3,23 @@
 use crate::error::{Error, Result};
 use crate::tensor::{Dims, Float, MAX_RANK, Value};
 
-/// The numbers of a triangle with `order` rows, its diagonal included.
+/// The numbers of a triangle with `order` rows, its diagonal included; `usize::MAX` for more than a `usize` can count.
 pub(super) fn triangle(order: usize) -> usize {
+    usize::try_from(wide_triangle(order as u128)).unwrap_or(usize::MAX)
+}
+
+fn wide_triangle(order: u128) -> u128 {
     order * (order + 1) / 2
 }
 
 /// The order of the largest triangle of at most `numbers` numbers.
 fn largest(numbers: usize) -> usize {
     let mut order = ((2.0 * numbers as f64).sqrt()) as usize;
-    while triangle(order) > numbers {
+    let fits = |order: usize| wide_triangle(order as u128) <= numbers as u128;
+    while !fits(order) {
         order -= 1;
     }
-    while triangle(order + 1) <= numbers {
+    while fits(order + 1) {
         order += 1;
     }
     order
@@ -83,6 +88,8 @@ mod tests {
             assert_eq!(largest(triangle(order)), order);
             assert_eq!(largest(triangle(order + 1) - 1), order);
         }
+        let most = largest(usize::MAX);
+        assert!(triangle(most) < usize::MAX && triangle(most + 1) == usize::MAX);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The beta distribution.
 
+use super::param::filled;
 use super::univariate::*;
 
 distribution! {
@@ -66,6 +67,30 @@ impl<S: Shape, E: Float> Beta<S, E> {
     }
 }
 
+impl<S: Shape, E: Float> Beta<S, E> {
+    /// Concentrations whose gammas have logarithms in the precision.
+    ///
+    /// Where both are so small that they have none, a draw is 1 with probability `a / (a + b)` and 0 otherwise, to all
+    /// digits, and only their ratio matters: both are scaled up.
+    fn drawable(&self) -> Result<(Value<E>, Value<E>)> {
+        let (a, b) = (&self.concentration1, &self.concentration0);
+        // The logarithm of a uniform is above -40, and so that of a gamma is above `-40 / concentration`.
+        let smallest = E::MIN_POSITIVE.to_f64() * 256.0;
+        let tiny = |x: &Value<E>| Ok::<_, Error>(x.peek()?.iter().any(|x| x.to_f64() < smallest));
+        if !(tiny(a)? && tiny(b)?) {
+            return Ok((a.clone(), b.clone()));
+        }
+        let (a, b) = (filled(a, &self.shape)?.into_value(), filled(b, &self.shape)?.into_value());
+        let pairs = a.peek()?.iter().zip(b.peek()?);
+        let factors = pairs.map(|(&a, &b)| {
+            let larger = if a > b { a.to_f64() } else { b.to_f64() };
+            E::from_f64(if larger < smallest { smallest / larger } else { 1.0 })
+        });
+        let factors = Value::from_vec(factors.collect(), *a.dims())?;
+        Ok((ew::mul(&a, &factors), ew::mul(&b, &factors)))
+    }
+}
+
 impl<S: Shape, E: Float> Distribution for Beta<S, E> {
     univariate!(Beta, Density, concentration1, concentration0);
     const PATHWISE: bool = true;
@@ -77,8 +102,9 @@ impl<S: Shape, E: Float> Distribution for Beta<S, E> {
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let dims = crate::tensor::Dims::of(&self.shape);
         let [one, zero] = key.split_array();
-        let ln_one = draws::ln_gamma_draw(&self.concentration1, one, dims);
-        let ln_zero = draws::ln_gamma_draw(&self.concentration0, zero, dims);
+        let (one_of, zero_of) = self.drawable()?;
+        let ln_one = draws::ln_gamma_draw(&one_of, one, dims);
+        let ln_zero = draws::ln_gamma_draw(&zero_of, zero, dims);
         // x / (x + y) from logarithms: both may underflow and their ratio be ordinary.
         Var::from_value(draws::inside_unit(&ew::sigmoid(&ew::sub(&ln_one, &ln_zero))))
     }

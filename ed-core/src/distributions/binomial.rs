@@ -1,9 +1,7 @@
 //! The binomial distribution.
 
-use rand::distributions::Distribution as _;
-
 use super::bernoulli::{softplus_and_sigmoid, weighted};
-use super::param::{Joint, Param, Params, count, each_drawn, logits_of, probability, require, rule};
+use super::param::{Joint, Param, Params, count, draw, drawn, logits_of, probability, require, rule};
 use super::univariate::*;
 
 distribution! {
@@ -105,12 +103,12 @@ impl<S: Shape, E: Float> Distribution for Binomial<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        each_drawn(self.shape, key, [&self.total_count, &self.logits], |[total, logit], random| {
-            match rand_distr::Binomial::new(total as u64, 1.0 / (1.0 + (-logit).exp())) {
-                Ok(binomial) => binomial.sample(random) as f64,
-                Err(_) => f64::NAN,
-            }
-        })
+        // The draw does not follow its parameters when a tape is replayed, so the tape must know.
+        let (total, logits) = (self.total_count.consult()?, self.logits.consult()?);
+        drawn(
+            Self::NAME,
+            draw(self.shape, |out| sampling::fill_binomial(key, total.into(), logits.into(), out)),
+        )
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

@@ -4,7 +4,7 @@ use super::param::{Param, draw, number, probability, require, rule};
 use super::univariate::*;
 use crate::kernels::sampling::fill_categorical;
 use crate::ops::{categorical, reduce};
-use crate::tensor::{Dims, WithoutLast};
+use crate::tensor::{Buffer, Dims, WithoutLast};
 
 /// Categorical distribution over the classes `0, 1, …, K - 1`, with `ln p` proportional to the logits.
 ///
@@ -111,7 +111,9 @@ impl<S: Shape, E: Float> Distribution for Categorical<S, E> {
         // The draw does not follow the logits when a tape is replayed, so the tape must know.
         let logits = self.logits.consult()?;
         let shape = self.shape();
-        let mut classes = vec![0usize; Dims::of(&shape).num_elements()];
+        let dims = Dims::of(&shape);
+        Buffer::<E>::check_room("a draw", &dims)?;
+        let mut classes = vec![0usize; dims.num_elements()];
         if !fill_categorical(key, logits, self.num_classes(), &mut classes) {
             let (of, must_be) = ("Categorical", "such that some class of every row is possible");
             return Err(Error::Parameter { of, name: "logits", must_be, got: "a row without one".into() });

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use super::param::draw;
+use super::param::{draw, drawn_value};
 use super::univariate::*;
 
 distribution! {
@@ -97,7 +97,7 @@ impl<S: Shape, E: Float> Distribution for Cauchy<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = draw(self.shape, |out| sampling::fill_cauchy(key, E::ZERO.into(), E::ONE.into(), out));
-        Var::from_value(draws::loc_scale(noise.value(), &self.loc, &self.scale))
+        drawn_value(Self::NAME, draws::loc_scale(noise.value(), &self.loc, &self.scale))
     }
 
     fn entropy(&self) -> Result<Var<S, E>> {

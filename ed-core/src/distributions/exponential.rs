@@ -1,6 +1,6 @@
 //! The exponential distribution.
 
-use super::param::draw;
+use super::param::{draw, drawn_value};
 use super::univariate::*;
 
 distribution! {
@@ -85,7 +85,7 @@ impl<S: Shape, E: Float> Distribution for Exponential<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = draw(self.shape, |out| sampling::fill_exponential(key, E::ONE.into(), out));
-        Var::from_value(ew::div(noise.value(), &self.rate))
+        drawn_value(Self::NAME, ew::div(noise.value(), &self.rate))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

@@ -1,7 +1,7 @@
 //! The geometric distribution.
 
 use super::bernoulli::softplus_and_sigmoid;
-use super::param::{Joint, Param, Params, draw, logits_of, probability, require, rule};
+use super::param::{Joint, Param, Params, draw, drawn, logits_of, probability, require, rule};
 use super::univariate::*;
 
 distribution! {
@@ -81,12 +81,9 @@ impl<S: Shape, E: Float> Distribution for Geometric<S, E> {
 
     /// `⌊w / softplus(ℓ)⌋` for a standard exponential number `w`, since `-ln(1 - p) = softplus(ℓ)`.
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let rate = ew::softplus(&self.logits);
-        let rate = rate.consult()?;
-        Ok(draw(self.shape, |out| {
-            sampling::fill_exponential(key, rate.into(), out);
-            out.iter_mut().for_each(|out| *out = out.floor());
-        }))
+        // The draw does not follow its parameters when a tape is replayed, so the tape must know.
+        let logits = self.logits.consult()?;
+        drawn(Self::NAME, draw(self.shape, |out| sampling::fill_geometric(key, logits.into(), out)))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

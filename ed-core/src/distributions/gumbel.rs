@@ -1,6 +1,6 @@
 //! The Gumbel distribution.
 
-use super::param::draw;
+use super::param::{draw, drawn_value};
 use super::univariate::*;
 
 distribution! {
@@ -86,7 +86,7 @@ impl<S: Shape, E: Float> Distribution for Gumbel<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = draw(self.shape, |out| sampling::fill_gumbel(key, E::ZERO.into(), E::ONE.into(), out));
-        Var::from_value(draws::loc_scale(noise.value(), &self.loc, &self.scale))
+        drawn_value(Self::NAME, draws::loc_scale(noise.value(), &self.loc, &self.scale))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

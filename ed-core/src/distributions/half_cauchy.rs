@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::cauchy;
-use super::param::draw;
+use super::param::{draw, drawn_value};
 use super::univariate::*;
 
 distribution! {
@@ -59,7 +59,7 @@ impl<S: Shape, E: Float> Distribution for HalfCauchy<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = draw(self.shape, |out| sampling::fill_cauchy(key, E::ZERO.into(), E::ONE.into(), out));
-        Var::from_value(ew::mul(noise.abs().value(), &self.scale))
+        drawn_value(Self::NAME, ew::mul(noise.abs().value(), &self.scale))
     }
 
     fn entropy(&self) -> Result<Var<S, E>> {

@@ -1,7 +1,7 @@
 //! The half-normal distribution.
 
 use super::normal;
-use super::param::normal_noise;
+use super::param::{drawn_value, normal_noise};
 use super::univariate::*;
 
 distribution! {
@@ -56,7 +56,7 @@ impl<S: Shape, E: Float> Distribution for HalfNormal<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = normal_noise(self.shape, key).abs();
-        Var::from_value(ew::mul(noise.value(), &self.scale))
+        drawn_value(Self::NAME, ew::mul(noise.value(), &self.scale))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

@@ -1,10 +1,7 @@
 //! The negative binomial distribution.
 
-use rand::Rng;
-use rand_distr::{Gamma, Poisson};
-
 use super::bernoulli::{softplus_and_sigmoid, weighted};
-use super::param::{Joint, Params, each_drawn, logits_of, positive, probability, require, rule};
+use super::param::{Joint, Params, draw, drawn, logits_of, positive, probability, require, rule};
 use super::poisson::count_and_ln_factorial;
 use super::univariate::*;
 
@@ -93,15 +90,12 @@ impl<S: Shape, E: Float> Distribution for NegativeBinomial<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        each_drawn(self.shape, key, [&self.total_count, &self.logits], |[total, logit], random| {
-            let rate = Gamma::new(total, logit.exp()).map(|gamma| random.sample(gamma)).unwrap_or(f64::NAN);
-            match Poisson::new(rate) {
-                Ok(poisson) => random.sample(poisson),
-                // The rate has underflowed, or the parameters were replayed outside their domain.
-                Err(_) if rate == 0.0 => 0.0,
-                Err(_) => f64::NAN,
-            }
-        })
+        // The draw does not follow its parameters when a tape is replayed, so the tape must know.
+        let (total, logits) = (self.total_count.consult()?, self.logits.consult()?);
+        let draw = draw(self.shape, |out| {
+            sampling::fill_negative_binomial(key, total.into(), logits.into(), out);
+        });
+        drawn(Self::NAME, draw)
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

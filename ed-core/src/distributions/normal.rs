@@ -1,6 +1,6 @@
 //! The normal distribution.
 
-use super::param::normal_noise;
+use super::param::{drawn_value, normal_noise};
 use super::univariate::*;
 
 distribution! {
@@ -97,7 +97,7 @@ impl<S: Shape, E: Float> Distribution for Normal<S, E> {
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let noise = normal_noise(self.shape, key);
-        Var::from_value(draws::loc_scale(noise.value(), &self.loc, &self.scale))
+        drawn_value(Self::NAME, draws::loc_scale(noise.value(), &self.loc, &self.scale))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dfdx::shapes::Shape;
 
 use crate::error::{Error, Result};
-use crate::kernels::rng::{self, Key, Stream};
+use crate::kernels::rng::{self, Key};
 use crate::tensor::{BroadcastWith, Buffer, Dims, Float, Value, Var, larger};
 
 /// A parameter of a distribution: a tensor, a random variable, a reference to one, or a plain number.
@@ -249,6 +249,9 @@ pub(crate) fn logits_of<E: Float>(probs: &Value<E>) -> Value<E> {
 /// Numbers that a sampler wrote, as a draw.
 pub(crate) fn draw<S: Shape, E: Float>(shape: S, fill: impl FnOnce(&mut [E])) -> Var<S, E> {
     let dims = Dims::of(&shape);
+    if let Err(error) = Buffer::<E>::check_room("a draw", &dims) {
+        return Var::from_parts(Value::faulty(Arc::new(error), dims), shape);
+    }
     let mut data = Buffer::scratch(dims.num_elements());
     fill(&mut data);
     Var::from_parts(Value::new(Arc::new(data), dims), shape)
@@ -259,25 +262,23 @@ pub(crate) fn normal_noise<S: Shape, E: Float>(shape: S, key: Key) -> Var<S, E> 
     draw(shape, |out| rng::fill_normal(key, out))
 }
 
-/// Draws without a gradient, one generator each: element `i` depends on the key, `i` and its parameters.
+/// A draw, checked: parameters at the ends of a precision can ask for numbers that it does not have.
 ///
 /// # Errors
-/// The error that a parameter carries.
-pub(crate) fn each_drawn<S: Shape, E: Float, const P: usize>(
-    shape: S,
-    key: Key,
-    params: [&Value<E>; P],
-    one: impl Fn([f64; P], &mut Stream) -> f64,
-) -> Result<Var<S, E>> {
-    let mut slices = [&[] as &[E]; P];
-    for (slice, param) in slices.iter_mut().zip(params) {
-        // The draw does not follow its parameters when a tape is replayed, so the tape must know.
-        *slice = param.consult()?;
+/// [`Error::Value`] for a draw that is not finite, or the error that the draw carries.
+pub(crate) fn drawn<S: Shape, E: Float>(of: &'static str, draw: Var<S, E>) -> Result<Var<S, E>> {
+    let numbers = draw.value().peek()?;
+    // Without a way out of the loop it runs in vector code.
+    if numbers.iter().fold(true, |finite, x| finite & x.is_finite()) {
+        return Ok(draw);
     }
-    Ok(draw(shape, |out| {
-        for (index, out) in out.iter_mut().enumerate() {
-            let params = slices.map(|slice| slice[index % slice.len()].to_f64());
-            *out = E::from_f64(one(params, &mut key.fold_in(index as u64).stream()));
-        }
-    }))
+    let worst = numbers.iter().find(|x| !x.is_finite()).copied().unwrap_or(E::NAN);
+    let advice = if E::NAME == "f32" { "; `f64` reaches further" } else { "" };
+    let got = format!("{worst}: the parameters ask for numbers beyond the largest {}{advice}", E::NAME);
+    Err(Error::Value { of, must_be: "finite in a draw", got })
+}
+
+/// As [`drawn`], for what an operation gave.
+pub(crate) fn drawn_value<S: Shape, E: Float>(of: &'static str, draw: Value<E>) -> Result<Var<S, E>> {
+    drawn(of, Var::from_value(draw)?)
 }

@@ -1,6 +1,6 @@
 //! The Poisson distribution.
 
-use super::param::{Joint, Param, Params, draw, nonnegative, require, rule};
+use super::param::{Joint, Param, Params, draw, drawn, nonnegative, require, rule};
 use super::univariate::*;
 
 distribution! {
@@ -86,7 +86,7 @@ impl<S: Shape, E: Float> Distribution for Poisson<S, E> {
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
         let rate = ew::exp(&self.log_rate);
         let rate = rate.consult()?;
-        Ok(draw(self.shape, |out| sampling::fill_poisson(key, rate.into(), out)))
+        drawn(Self::NAME, draw(self.shape, |out| sampling::fill_poisson(key, rate.into(), out)))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

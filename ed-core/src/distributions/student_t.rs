@@ -1,6 +1,6 @@
 //! Student's t-distribution.
 
-use super::param::{filled, normal_noise};
+use super::param::{drawn_value, filled, normal_noise};
 use super::univariate::*;
 
 distribution! {
@@ -104,7 +104,7 @@ impl<S: Shape, E: Float> Distribution for StudentT<S, E> {
         let ln_gamma = draws::ln_gamma_draw(&half, gamma, crate::tensor::Dims::of(&self.shape));
         let stretch = ew::exp(&ew::scale(&ew::sub(&ew::ln(&half), &ln_gamma), 0.5));
         let noise = ew::mul(normal_noise::<S, E>(self.shape, normal).value(), &stretch);
-        Var::from_value(draws::loc_scale(&noise, &self.loc, &self.scale))
+        drawn_value(Self::NAME, draws::loc_scale(&noise, &self.loc, &self.scale))
     }
 
     fn mean(&self) -> Result<Var<S, E>> {

@@ -29,7 +29,7 @@ distribution! {
 fn ordered<S: Shape, E: Float>(uniform: &Uniform<S, E>) -> Result<()> {
     let (low, high) = (uniform.low.peek()?, uniform.high.peek()?);
     let pair = |index: usize| (low[index % low.len()], high[index % high.len()]);
-    let mut pairs = (0..uniform.shape.num_elements()).map(pair);
+    let mut pairs = (0..crate::tensor::Dims::of(&uniform.shape).num_elements()).map(pair);
     match pairs.find(|(low, high)| low >= high || !(*high - *low).is_finite()) {
         None => Ok(()),
         Some((low, high)) => Err(Error::Parameter {

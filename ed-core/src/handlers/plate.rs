@@ -75,7 +75,7 @@ pub fn plate_as<T>(
 /// # fn main() -> Result<()> {
 /// let data = Var::from(vec![0.0f64; 100]);
 /// let model = || subsampled_plate_as("rows", 100, 10, |rows| {
-///     observe_as("x", Normal::standard((rows.len(),))?, &data.gather::<usize>(rows.indices())?)
+///     observe_as("x", Normal::standard((rows.len(),))?, &data.gather(rows.indices())?)
 /// });
 /// let (_, trace) = seed(0, || tape(&model))?;
 /// assert!((trace.log_prob()?.item()? + 100.0 * 0.9189385332).abs() < 1e-6);
@@ -90,12 +90,12 @@ pub fn plate_as<T>(
 /// let data = Var::from([0.5f64, -1.0, 2.0, 1.5, 0.0, 3.0]);
 /// let model = || subsampled_plate_as("rows", 6, 2, |rows| {
 ///     let z = sample_as("z", Normal::standard((rows.len(),))?)?;
-///     observe_as("x", Normal::new(&z, 1.0)?, &data.gather::<usize>(rows.indices())?)
+///     observe_as("x", Normal::new(&z, 1.0)?, &data.gather(rows.indices())?)
 /// });
 /// let guide = || subsampled_plate_as("rows", 6, 2, |rows| {
 ///     let slope = param_as("slope", || Var::<(), f64>::scalar(0.0))?;
 ///     let scale = param_as("log_scale", || Var::<(), f64>::scalar(0.0))?.exp();
-///     sample_as("z", Normal::new(slope * data.gather::<usize>(rows.indices())?, scale)?)
+///     sample_as("z", Normal::new(slope * data.gather(rows.indices())?, scale)?)
 /// });
 /// let fit = Svi::new(&model, guide).learning_rate(0.02).run(0)?;
 /// assert!((fit.params().required("slope")?.item()? - 0.5).abs() < 0.05);

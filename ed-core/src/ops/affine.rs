@@ -11,6 +11,7 @@ use super::linalg::MatMul;
 use super::loops::BinaryFn;
 use crate::error::{Error, Result};
 use crate::kernels::fused::Gradient;
+use crate::tensor::dims::product;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Buffer, Dims, Float, GradSlot, Keep, Op, Value};
 
@@ -91,7 +92,7 @@ fn affine_of<F: AfterProduct, E: Float>(
         return Err(misfit(format!("[…, {inner}], the inputs of the kernel"), x));
     };
     let out: Dims = front.iter().copied().chain([columns]).collect();
-    let product = MatMul { rows: front.iter().product(), inner, columns };
+    let product = MatMul { rows: product(front), inner, columns };
     Ok(apply(Affine::<F> { product, name, f: PhantomData }, &[x, kernel, bias], out))
 }
 

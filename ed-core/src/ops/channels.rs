@@ -277,12 +277,13 @@ impl BinaryFn for AddRelu {
     #[inline(always)]
     fn f<A: Arch, T: Real>(a: T, b: T) -> T {
         let sum = a + b;
-        if sum > T::ZERO { sum } else { T::ZERO }
+        // NaN is not 0.
+        if sum <= T::ZERO { T::ZERO } else { sum }
     }
 
     #[inline(always)]
     fn df<A: Arch, T: Real>(_: T, _: T, y: T) -> (T, T) {
-        let step = if y > T::ZERO { T::ONE } else { T::ZERO };
+        let step = if y <= T::ZERO { T::ZERO } else { T::ONE };
         (step, step)
     }
 }

@@ -108,7 +108,8 @@ unary! {
     sigmoid Sigmoid (x, y) math::sigmoid::<A, T>(x), y * (T::ONE - y);
     softplus Softplus (x, y) math::softplus::<A, T>(x), math::sigmoid::<A, T>(x);
     log_sigmoid LogSigmoid (x, y) math::log_sigmoid::<A, T>(x), math::sigmoid::<A, T>(-x);
-    relu Relu (x, y) if x > T::ZERO { x } else { T::ZERO }, if x > T::ZERO { T::ONE } else { T::ZERO };
+    // NaN is not 0: it stays, as in every other function.
+    relu Relu (x, y) if x <= T::ZERO { T::ZERO } else { x }, if x <= T::ZERO { T::ZERO } else { T::ONE };
     sqrt Sqrt (x, y) x.sqrt(), T::HALF / y;
     square Square (x, y) x * x, x + x;
     recip Recip (x, y) T::ONE / x, -y * y;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::kernels::parallel::{CHUNK, Rows, for_each};
+use crate::tensor::dims::product;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, MAX_RANK, Op, Value};
 
@@ -25,7 +26,7 @@ impl Strided {
         if row == 0 {
             return;
         }
-        for index in 0..outer.iter().product() {
+        for index in 0..product(outer) {
             let (mut rest, mut place) = (index, self.offset);
             for (axis, &size) in outer.iter().enumerate().rev() {
                 place += rest % size * self.strides[axis];
@@ -93,10 +94,11 @@ fn strided<E: Float>(
 
 fn contiguous_strides(dims: &[usize]) -> [usize; MAX_RANK] {
     let mut strides = [0; MAX_RANK];
-    let mut stride = 1;
+    let mut stride: usize = 1;
     for (axis, &size) in dims.iter().enumerate().rev() {
         strides[axis] = stride;
-        stride *= size;
+        // Beyond what can be counted there are no elements: another axis is 0.
+        stride = stride.wrapping_mul(size);
     }
     strides
 }
@@ -177,7 +179,7 @@ pub(crate) fn at<E: Float>(x: &Value<E>, index: usize) -> Result<Value<E>> {
         });
     }
     let out: Dims = dims[1..].iter().copied().collect();
-    Ok(slice(x, index * out.num_elements(), out))
+    Ok(slice(x, index.saturating_mul(out.num_elements()), out))
 }
 
 fn out_of(index: usize, len: usize) -> String {

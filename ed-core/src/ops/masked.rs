@@ -7,6 +7,7 @@ use crate::kernels::Real;
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::parallel::for_each;
 pub use crate::kernels::staircase::Staircase;
+use crate::tensor::dims::product;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
 
@@ -120,7 +121,7 @@ pub fn masked_linear<E: Float>(
         });
     };
     let out: Dims = front.iter().copied().chain([columns]).collect();
-    let op = MaskedLinear { stairs: stairs.clone(), rows: front.iter().product() };
+    let op = MaskedLinear { stairs: stairs.clone(), rows: product(front) };
     Ok(apply(op, &[x, kernel, bias], out))
 }
 

@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::kernels::Key;
 use crate::kernels::fused::{self, RowFactor, RowNoise};
+use crate::tensor::dims::product;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
 
@@ -51,7 +52,7 @@ fn layout_of(dims: &Dims) -> (usize, usize) {
     match **dims {
         [] => (1, 1),
         [channels] => (1, channels),
-        [_, ref positions @ .., channels] => (positions.iter().product(), channels),
+        [_, ref positions @ .., channels] => (product(positions), channels),
     }
 }
 

@@ -6,6 +6,7 @@ use super::window::Window;
 use crate::error::{Error, Result};
 use crate::kernels::conv::{Axis, Geometry};
 use crate::kernels::pool as kernel;
+use crate::tensor::dims::product;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Buffer, Dims, Float, Keep, Op, Value};
 
@@ -206,7 +207,7 @@ fn flattened<E: Float>(op: &'static str, x: &Value<E>) -> Result<(Value<E>, Wind
     let [batch, spatial @ .., channels] = &*dims else {
         return Err(Error::Shape { op, expected: "[N, …, C]".into(), got: dims });
     };
-    let pixels = spatial.iter().product();
+    let pixels = product(spatial);
     let sequence = [*batch, pixels, *channels].into_iter().collect();
     Ok((x.with_dims(sequence), Window::new([pixels]), [*batch, *channels].into_iter().collect()))
 }

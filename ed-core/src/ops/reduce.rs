@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernels::dispatch::{Arch, Kernel, dispatch};
 use crate::kernels::{Real, math, reduce as kernel};
+use crate::tensor::dims::product;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
 
@@ -116,7 +117,8 @@ impl SumAxes {
     /// Calls `visit(input start, output start, whether the last axis is summed)` for every row.
     fn rows(&self, mut visit: impl FnMut(usize, usize)) {
         let Some((&row, outer)) = self.dims.split_last() else { return };
-        let count: usize = outer.iter().product();
+        // Rows of nothing are not worth a visit, and there may be any number of them.
+        let count = if row == 0 { 0 } else { product(outer) };
         for index in 0..count {
             let (mut rest, mut place) = (index, 0);
             for (axis, &size) in outer.iter().enumerate().rev() {

@@ -109,6 +109,8 @@ impl<E: Float> Op<E> for LnGammaDraw {
 
     fn forward(&self, inputs: &[&[E]], out: &mut [E], _: Keep<'_, E>) {
         sampling::fill_log_gamma(self.key, inputs[0].into(), out);
+        // Logarithms of draws of the tiniest concentrations may be beyond the precision; differences of them are taken.
+        out.iter_mut().filter(|y| **y == E::NEG_INFINITY).for_each(|y| *y = -E::MAX);
     }
 
     fn backward(&self, pass: &mut Backward<'_, E>) {
@@ -118,6 +120,8 @@ impl<E: Float> Op<E> for LnGammaDraw {
         let grad = slot.add();
         for (place, (&y, &g)) in out.iter().zip(g).enumerate() {
             let slope = ln_gamma_slope(concentration[place % len].to_f64(), y.to_f64());
+            // A slope beyond the precision meets factors that are 0.
+            let slope = slope.min(E::MAX.to_f64());
             grad[place % len] += g * E::from_f64(slope);
         }
     }

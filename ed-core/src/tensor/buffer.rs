@@ -8,10 +8,14 @@
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
+use super::dims::Dims;
 use super::float::Float;
+use crate::error::{Error, Result};
 
 /// Buffers with fewer elements than this go through the allocator, which is quick at small sizes.
 const POOLED_FROM: usize = 4096;
+/// Buffers of this many elements and more are asked for before they are made.
+const PROBED_FROM: usize = 1 << 24;
 /// The pool of a precision holds at most this many elements in all.
 const POOL_CAPACITY: usize = 1 << 27;
 
@@ -50,6 +54,19 @@ pub struct Buffer<E: Float> {
 }
 
 impl<E: Float> Buffer<E> {
+    /// Checks that there is memory for a tensor, so that sizes that nobody can mean are an error and no abort.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if not.
+    pub(crate) fn check_room(op: &'static str, dims: &Dims) -> Result<()> {
+        let len = dims.num_elements();
+        // An allocation that is given back at once costs a fraction of filling it.
+        if len < PROBED_FROM || Vec::<E>::new().try_reserve_exact(len).is_ok() {
+            return Ok(());
+        }
+        Err(Error::Shape { op, expected: "whose numbers fit into memory".into(), got: *dims })
+    }
+
     /// `len` numbers of unspecified (but initialised) value: the caller writes every one.
     pub(crate) fn scratch(len: usize) -> Buffer<E> {
         if len >= POOLED_FROM

@@ -42,9 +42,21 @@ impl Dims {
         self.rank as usize
     }
 
-    /// Product of the sizes; 1 for a scalar.
+    /// Product of the sizes: 1 for a scalar, and `usize::MAX` for more than a `usize` can count.
     pub fn num_elements(&self) -> usize {
-        self.iter().product()
+        product(self)
+    }
+
+    /// Some sizes, unless there are more than [`MAX_RANK`] of them.
+    pub(crate) fn try_collect(sizes: impl IntoIterator<Item = usize>) -> Option<Dims> {
+        let mut dims = Dims::SCALAR;
+        for size in sizes {
+            if dims.rank() == MAX_RANK {
+                return None;
+            }
+            dims = dims.with_last(size);
+        }
+        Some(dims)
     }
 
     /// The same sizes and one more axis at the end.
@@ -98,5 +110,24 @@ impl fmt::Display for Dims {
 impl fmt::Debug for Dims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", &**self)
+    }
+}
+
+/// The product of some sizes: 0 if one of them is 0, and `usize::MAX` for more than a `usize` can count.
+pub(crate) fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |product: usize, &size| product.saturating_mul(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_of_sizes_does_not_wrap() {
+        let count = |sizes: &[usize]| sizes.iter().copied().collect::<Dims>().num_elements();
+        assert_eq!(count(&[1 << 63, 2]), usize::MAX);
+        assert_eq!(count(&[usize::MAX, usize::MAX, 3]), usize::MAX);
+        assert_eq!((count(&[1 << 63, 2, 0]), count(&[0, 1 << 63, 2])), (0, 0));
+        assert_eq!((count(&[]), count(&[3, 4])), (1, 12));
     }
 }

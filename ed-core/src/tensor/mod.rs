@@ -11,7 +11,7 @@
 mod any;
 mod buffer;
 mod convert;
-mod dims;
+pub(crate) mod dims;
 mod dot;
 mod float;
 mod linalg;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::any::{AnyVar, with_value};
+use super::dims::product;
 use super::float::Float;
 use super::value::Value;
 use super::var::Var;
@@ -14,6 +15,11 @@ const FOLDED_FROM: usize = 1_000;
 const SHOWN: usize = 3;
 /// Digits behind the point, unless the formatter says otherwise.
 const DIGITS: usize = 8;
+
+/// Whether a tensor of so many numbers is folded: none may lie in any number of rows.
+fn is_folded(numbers: usize) -> bool {
+    numbers > FOLDED_FROM || numbers == 0
+}
 
 /// Where an axis of this size is folded: the place behind the shown ones at its start, and the first at its end.
 fn fold(len: usize, folded: bool) -> Option<(usize, usize)> {
@@ -42,7 +48,7 @@ fn number<E: Float>(x: E, f: &fmt::Formatter<'_>, rank: usize) -> String {
 
 /// The numbers of a tensor that are shown, as text in row-major order.
 fn shown<E: Float>(data: &[E], dims: &[usize], f: &fmt::Formatter<'_>) -> Vec<String> {
-    let folded = data.len() > FOLDED_FROM;
+    let folded = is_folded(data.len());
     let mut texts = Vec::new();
     collect(data, dims, folded, &mut |x| texts.push(number(x, f, dims.len())));
     texts
@@ -50,7 +56,7 @@ fn shown<E: Float>(data: &[E], dims: &[usize], f: &fmt::Formatter<'_>) -> Vec<St
 
 fn collect<E: Float>(data: &[E], dims: &[usize], folded: bool, each: &mut impl FnMut(E)) {
     let Some((&len, rest)) = dims.split_first() else { return data.iter().for_each(|&x| each(x)) };
-    let stride: usize = rest.iter().product();
+    let stride = product(rest);
     for index in shown_places(len, folded) {
         collect(&data[index * stride..(index + 1) * stride], rest, folded, each);
     }
@@ -113,7 +119,7 @@ impl<E: Float> Value<E> {
         let texts = shown(data, &dims, f);
         let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
         let width = if lines && dims.rank() > 1 { longest } else { 0 };
-        let folded = data.len() > FOLDED_FROM;
+        let folded = is_folded(data.len());
         Nested { f, texts: texts.into_iter(), width, folded, lines }.write(&dims, 0)
     }
 }

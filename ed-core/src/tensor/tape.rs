@@ -245,6 +245,9 @@ pub fn apply<E: Float>(op: impl Op<E>, inputs: &[&Value<E>], dims: Dims) -> Valu
         varies |= node.varies();
         wanted.push(node.is_some());
     }
+    if let Err(error) = Buffer::<E>::check_room(op.name(), &dims) {
+        return Value::faulty(Arc::new(error), dims);
+    }
     let slices: SmallVec<[&[E]; 4]> = inputs.iter().map(|input| &***input.data()).collect();
     let mut out = Buffer::scratch(dims.num_elements());
     let mut saved = Buffer::from(Vec::new());

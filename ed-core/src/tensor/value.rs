@@ -29,14 +29,14 @@ impl<E: Float> Value<E> {
     /// A value from its numbers.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are as many numbers as the dims say.
+    /// [`Error::Algorithm`] unless there are as many numbers as the dims say.
     pub fn from_vec(data: Vec<E>, dims: Dims) -> Result<Value<E>> {
-        if data.len() != dims.num_elements() {
-            return Err(Error::Shape {
-                op: "a tensor from a vector",
-                expected: format!("with {} numbers", data.len()),
-                got: dims,
-            });
+        let (given, needed) = (data.len(), dims.num_elements());
+        if given != needed {
+            let needed =
+                if needed == usize::MAX { "more than can be counted".into() } else { needed.to_string() };
+            let why = format!("the shape {dims} has room for {needed} numbers, and the vector has {given}");
+            return Err(Error::Algorithm { of: "a tensor from a vector", why });
         }
         Ok(Value::new(Arc::new(Buffer::from(data)), dims))
     }
@@ -46,8 +46,11 @@ impl<E: Float> Value<E> {
         Value::new(Arc::new(Buffer::from(vec![x])), Dims::SCALAR)
     }
 
-    /// The same number everywhere.
+    /// The same number everywhere; a value that carries [`Error::Shape`] if the numbers do not fit into memory.
     pub fn full(x: E, dims: Dims) -> Value<E> {
+        if let Err(error) = Buffer::<E>::check_room("a tensor of one number", &dims) {
+            return Value::faulty(Arc::new(error), dims);
+        }
         let mut data = Buffer::scratch(dims.num_elements());
         data.fill(x);
         Value::new(Arc::new(data), dims)
@@ -158,5 +161,30 @@ impl<E: Float> Value<E> {
     pub(crate) fn with_dims(&self, dims: Dims) -> Value<E> {
         debug_assert!(self.fault.is_some() || self.data.len() == dims.num_elements());
         Value { dims, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_that_does_not_fill_its_shape_is_refused_with_both_counts() {
+        let refused = |dims: &[usize]| {
+            let refused = Value::from_vec(vec![1.0f32, 2.0, 3.0], dims.iter().copied().collect());
+            refused.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let (square, wrapping) = (refused(&[2, 2]), refused(&[1 << 63, 2]));
+        assert!(square.contains("the shape [2, 2] has room for 4 numbers, and the vector has 3"), "{square}");
+        assert!(wrapping.contains("more than can be counted"), "{wrapping}");
+    }
+
+    #[test]
+    fn a_tensor_that_no_memory_holds_is_an_error_and_no_abort() {
+        for dims in [[1 << 63, 2], [1 << 50, 1], [usize::MAX, usize::MAX]] {
+            let refused = Value::full(0.0f64, dims.into_iter().collect());
+            assert!(matches!(refused.check(), Err(Error::Shape { .. })), "{dims:?}");
+        }
+        assert!(Value::full(0.0f64, [1 << 63, 2, 0].into_iter().collect()).check().is_ok());
     }
 }

@@ -43,12 +43,12 @@ impl<S: Shape, E: Float> Var<S, E> {
     /// A tensor from its numbers in row-major order.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are as many numbers as the shape says.
+    /// [`Error::Algorithm`] unless there are as many numbers as the shape says.
     pub fn from_vec(data: Vec<E>, shape: S) -> Result<Self> {
         Ok(Var::from_parts(Value::from_vec(data, Dims::of(&shape))?, shape))
     }
 
-    /// The same number everywhere.
+    /// The same number everywhere; a value that carries [`Error::Shape`] if the numbers do not fit into memory.
     pub fn full(x: f64, shape: S) -> Self {
         Var::from_parts(Value::full(E::from_f64(x), Dims::of(&shape)), shape)
     }
@@ -184,7 +184,7 @@ impl<S: Shape, E: Float> Var<S, E> {
 
     /// The mean of all elements.
     pub fn mean(&self) -> Var<(), E> {
-        self.sum() * (1.0 / self.shape.num_elements() as f64)
+        self.sum() * (1.0 / self.dims().num_elements() as f64)
     }
 
     /// The sum over the last axis: `[…, K] → […]`.
@@ -370,7 +370,16 @@ impl<S: LeadingAxis, E: Float> Var<S, E> {
     ///
     /// # Errors
     /// [`Error::Value`] if a place does not exist.
-    pub fn gather<N: Dim>(&self, places: &[usize]) -> Result<Var<<S::Rest as Stack>::Stacked, E>>
+    ///
+    /// # Examples
+    /// ```
+    /// use ed::prelude::*;
+    /// # fn main() -> Result<()> {
+    /// let (levels, group) = (Var::from([10.0f32, 20.0]), [0, 0, 1]);
+    /// assert_eq!(levels.gather(&group)?.to_vec()?, [10.0, 10.0, 20.0]);
+    /// # Ok(()) }
+    /// ```
+    pub fn gather(&self, places: &[usize]) -> Result<Var<<S::Rest as Stack>::Stacked, E>>
     where
         S::Rest: Stack,
     {

@@ -100,7 +100,7 @@ impl PositionalEmbedding {
         if count == self.max_length {
             return Ok(table);
         }
-        table.gather::<usize>(&(first..end).collect::<Vec<_>>())
+        table.gather(&(first..end).collect::<Vec<_>>())
     }
 }
 

@@ -293,7 +293,7 @@ fn draws_of_levels_follow_their_probabilities_and_moments() -> Result<()> {
         Mixture::new(Var::from([0.3f64, 0.7]).ln(), components.expand((DRAWS, 2usize))?)?,
         7,
     )?;
-    let probs = made.log_prob(&levels(7).gather::<usize>(&(0..DRAWS).map(|i| i % 7).collect::<Vec<_>>())?)?;
+    let probs = made.log_prob(&levels(7).gather(&(0..DRAWS).map(|i| i % 7).collect::<Vec<_>>())?)?;
     let probs: Vec<f64> = probs.to_vec()?[..7].iter().map(|p| p.exp()).collect();
     let draws = made.sample(Key::new(1))?.to_vec()?;
     for (level, p) in probs.iter().enumerate() {

@@ -12,7 +12,10 @@ use crate::kernels::rng::{Key, Stream, fill_normal_from, fill_uniform_from};
 
 /// `ln` of Gamma(concentration, 1) draws.
 #[derive(Clone, Copy)]
-struct LogGamma;
+pub(super) struct LogGamma;
+
+/// Above this a proposal is rejected less often than once in 10¹⁰ times.
+const ALWAYS_ACCEPTED: f64 = 1e10;
 
 /// The constants `(d, c)` of Marsaglia and Tsang for a concentration of at least 1.
 #[inline(always)]
@@ -29,8 +32,9 @@ fn propose<A: Arch>(d: f64, c: f64, normal: f64, uniform: f64) -> (f64, bool) {
     let v = t * t * t;
     let ln_v = 3.0 * math::ln::<A, f64>(t);
     let bound = 0.5 * normal * normal + d * (1.0 - v + ln_v);
-    // Below 0, `ln_v` is NaN and the comparison false.
-    (ln_v, math::ln::<A, f64>(uniform) < bound)
+    // Below 0, `ln_v` is NaN and the comparison false. The bound of a large concentration is `-n⁴ / 108 d`, next to
+    // nothing, and lost in the rounding of its terms.
+    (ln_v, (math::ln::<A, f64>(uniform) < bound) | (d > ALWAYS_ACCEPTED))
 }
 
 impl Sampler<1> for LogGamma {

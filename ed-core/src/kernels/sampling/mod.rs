@@ -5,16 +5,18 @@
 //! domain becomes NaN. The rejection samplers make their first attempt for a whole tile in vector code
 //! and repeat what was rejected with a [`Stream`](super::rng::Stream) of its own.
 
+mod binomial;
 mod categorical;
 mod gamma;
 mod poisson;
 mod transform;
 
+pub use binomial::fill_binomial;
 pub use categorical::fill_categorical;
 pub use gamma::{fill_beta, fill_gamma, fill_log_gamma, fill_student_t};
-pub use poisson::fill_poisson;
+pub use poisson::{fill_negative_binomial, fill_poisson};
 pub use transform::{
-    fill_bernoulli, fill_cauchy, fill_exponential, fill_gumbel, fill_laplace, fill_logistic,
+    fill_bernoulli, fill_cauchy, fill_exponential, fill_geometric, fill_gumbel, fill_laplace, fill_logistic,
 };
 
 use super::broadcast::Broadcast;

@@ -1,11 +1,12 @@
-//! Poisson draws.
+//! Poisson draws, and those with a rate that is drawn itself.
 
+use super::gamma::LogGamma;
 use super::{Sampler, TILE, fill};
 use crate::kernels::broadcast::Broadcast;
 use crate::kernels::dispatch::Arch;
 use crate::kernels::float::Real;
 use crate::kernels::rng::{Key, Stream, fill_uniform_from};
-use crate::kernels::special::ln_gamma;
+use crate::kernels::special::{ln_1p_minus, stirling_remainder};
 
 #[derive(Clone, Copy)]
 struct Poisson;
@@ -63,10 +64,53 @@ fn reject(rate: f64, mut stream: Stream) -> f64 {
             continue;
         }
         let proposal = v.ln() + ln_inverse_alpha - (a / (edge * edge) + b).ln();
-        if proposal <= k * rate.ln() - rate - ln_gamma(k + 1.0) {
+        if proposal <= log_mass(k, rate) {
             return k;
         }
     }
+}
+
+/// `k ln λ - λ - ln k!` without the cancellation of its large terms (Loader 2000, "Fast and accurate computation of
+/// binomial probabilities").
+fn log_mass(k: f64, rate: f64) -> f64 {
+    if k == 0.0 {
+        return -rate;
+    }
+    k * ln_1p_minus((rate - k) / k) - stirling_remainder(k) - 0.5 * (std::f64::consts::TAU * k).ln()
+}
+
+#[derive(Clone, Copy)]
+struct NegativeBinomial;
+
+impl Sampler<2> for NegativeBinomial {
+    #[inline(always)]
+    fn draw<A: Arch>(self, key: Key, start: u64, [total, logit]: &[[f64; TILE]; 2], out: &mut [f64]) {
+        let [rate_key, count_key] = key.split_array();
+        let mut rate = [0.0; TILE];
+        LogGamma.draw::<A>(rate_key, start, &[*total], &mut rate[..out.len()]);
+        // The rate from its logarithm: neither factor of it need be a number that there is.
+        rate[..out.len()].iter_mut().zip(logit).for_each(|(rate, logit)| *rate = (*rate + logit).exp());
+        Poisson.draw::<A>(count_key, start, &[rate], out);
+    }
+}
+
+/// Negative binomial draws: successes with probability `1 / (1 + e^-logit)` before `total_count > 0` failures; Poisson
+/// counts whose rate is drawn from Gamma(`total_count`, `e^-logit`).
+///
+/// ```
+/// use ed_core::kernels::{Key, sampling::fill_negative_binomial};
+/// let mut k = vec![0f64; 10_000];
+/// fill_negative_binomial(Key::new(0), 3.0.into(), 0.0.into(), &mut k);
+/// let mean = k.iter().sum::<f64>() / 1e4;
+/// assert!((mean - 3.0).abs() < 4.0 * (6.0 / 1e4f64).sqrt());
+/// ```
+pub fn fill_negative_binomial<T: Real>(
+    key: Key,
+    total_count: Broadcast<T>,
+    logit: Broadcast<T>,
+    out: &mut [T],
+) {
+    fill(key, NegativeBinomial, [total_count, logit], out);
 }
 
 /// Poisson draws with mean `rate ≥ 0`.

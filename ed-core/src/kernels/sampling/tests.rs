@@ -3,7 +3,7 @@
 use super::*;
 use crate::kernels::dispatch::{Level, with_level};
 use crate::kernels::parallel::tests::same_for_all_threads;
-use crate::kernels::special::{beta_inc, gamma_p, gamma_q};
+use crate::kernels::special::{beta_inc, gamma_p, gamma_q, ln_gamma};
 
 const DRAWS: usize = 50_000;
 
@@ -107,6 +107,105 @@ fn poisson_draws_have_the_poisson_masses() {
     assert_eq!(zero, [0.0; 9]);
 }
 
+/// Counts have masses that are known, in bins of at least 20 expected draws.
+fn has_masses(name: &str, k: &[f64], mass: impl Fn(f64) -> f64) {
+    let n = k.len() as f64;
+    let mut seen = vec![0.0; 2000];
+    k.iter().for_each(|&k| seen[k as usize] += 1.0);
+    let (mut counts, mut expected, mut in_bin) = (vec![], vec![], (0.0, 0.0));
+    for (k, seen) in seen.iter().enumerate() {
+        in_bin.0 += seen;
+        in_bin.1 += mass(k as f64) * n;
+        if in_bin.1 >= 20.0 {
+            counts.push(in_bin.0);
+            expected.push(in_bin.1);
+            in_bin = (0.0, 0.0);
+        }
+    }
+    assert!((expected.iter().sum::<f64>() + in_bin.1 - n).abs() < 1e-6 * n, "{name}: masses");
+    assert!((in_bin.0 - in_bin.1).abs() < 5.0 * in_bin.1.sqrt() + 1.0, "{name}: tail");
+    assert!(excess_chi_squared(&counts, &expected) < 4.0, "{name}");
+}
+
+#[test]
+fn binomial_and_negative_binomial_draws_have_their_masses() {
+    let ln_choose = |n: f64, k: f64| ln_gamma(n + 1.0) - ln_gamma(k + 1.0) - ln_gamma(n - k + 1.0);
+    for (n, p) in [(1.0, 0.3), (7.0, 0.5), (40.0, 0.9), (60.0, 0.5), (1000.0, 0.02), (1500.0, 0.7)] {
+        let mut k = vec![0.0; DRAWS];
+        let logit: f64 = f64::ln(p / (1.0 - p));
+        fill_binomial(Key::new(8), n.into(), logit.into(), &mut k);
+        let mass = |k: f64| {
+            if k > n { 0.0 } else { (ln_choose(n, k) + k * p.ln() + (n - k) * (1.0 - p).ln()).exp() }
+        };
+        has_masses(&format!("binomial {n} {p}"), &k, mass);
+    }
+    for (r, p) in [(0.1, 0.5), (3.0, 0.4), (0.5, 0.9), (200.0, 0.6)] {
+        let mut k = vec![0.0; DRAWS];
+        let logit: f64 = f64::ln(p / (1.0 - p));
+        fill_negative_binomial(Key::new(8), r.into(), logit.into(), &mut k);
+        let mass = |k: f64| (ln_choose(k + r - 1.0, k) + k * p.ln() + r * (1.0 - p).ln()).exp();
+        has_masses(&format!("negative binomial {r} {p}"), &k, mass);
+    }
+}
+
+/// Mean and variance of draws within five standard errors, the excess kurtosis being next to none.
+fn has_moments(name: &str, draws: &[f64], mean: f64, variance: f64) {
+    let n = draws.len() as f64;
+    let seen = draws.iter().map(|x| x - mean).sum::<f64>() / n;
+    let spread = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    assert!(seen.abs() < 5.0 * (variance / n).sqrt(), "{name}: mean {mean}, off by {seen}");
+    assert!(
+        (spread / variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+        "{name}: variance {spread} of {variance}"
+    );
+}
+
+#[test]
+fn large_counts_keep_their_moments() {
+    let mut k = vec![0.0; 20_000];
+    for size in [1e3, 1e6, 1e9, 1e12, 1e15, 1e17] {
+        fill_poisson(Key::new(9), size.into(), &mut k);
+        has_moments(&format!("poisson {size}"), &k, size, size);
+        for p in [0.5, 0.02, 0.999] {
+            let logit = f64::ln(p / (1.0 - p));
+            fill_binomial(Key::new(9), size.into(), logit.into(), &mut k);
+            assert!(k.iter().all(|&k| (0.0..=size).contains(&k) && k.floor() == k), "binomial {size} {p}");
+            // The logit is rounded, and a mean of 1e15 shows it.
+            let p = 1.0 / (1.0 + (-logit).exp());
+            has_moments(&format!("binomial {size} {p}"), &k, size * p, size * p * (1.0 - p));
+        }
+        fill_gamma(Key::new(9), size.into(), &mut k);
+        has_moments(&format!("gamma {size}"), &k, size, size);
+        // A thousand failures, and as many successes as `size`.
+        let odds: f64 = size / 1e3;
+        fill_negative_binomial(Key::new(9), 1e3.into(), odds.ln().into(), &mut k);
+        has_moments(&format!("negative binomial {size}"), &k, size, 1e3 * (odds + odds * odds));
+    }
+}
+
+#[test]
+fn counts_at_the_ends_of_the_precision_stay_in_the_support() {
+    let ends = [0.0, 5e-324, 1e-300, 1e-20, 0.5, 1.0, 9.99, 1e12, 1e17, 1e38, 1e200, f64::MAX];
+    let mut k = [0.0; 50];
+    for size in ends {
+        fill_poisson(Key::new(10), size.into(), &mut k);
+        assert!(k.iter().all(|&k| k >= 0.0 && k.floor() == k), "poisson {size}: {k:?}");
+        for logit in ends.into_iter().flat_map(|end| [end, -end]).chain([f64::INFINITY, f64::NEG_INFINITY]) {
+            let n = size.floor();
+            fill_binomial(Key::new(10), n.into(), logit.into(), &mut k);
+            assert!(
+                k.iter().all(|&k| (0.0..=n).contains(&k) && k.floor() == k),
+                "binomial {n} {logit}: {k:?}"
+            );
+            if size > 0.0 && logit.is_finite() {
+                fill_negative_binomial(Key::new(10), size.into(), logit.into(), &mut k);
+                let is_count = |&k: &f64| k.is_nan() || (k >= 0.0 && k.floor() == k);
+                assert!(k.iter().all(is_count), "negative binomial {size} {logit}: {k:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn categorical_draws_have_the_softmax_frequencies_of_their_row() {
     let logits = [0.0, 1.0, f64::NEG_INFINITY, -1.0, 2.0, 0.0, 0.0, 0.0];
@@ -172,5 +271,7 @@ fn parameters_out_of_their_domain_give_nan() {
         assert!(nan(&|x| fill_student_t(key, bad.into(), x)));
         assert!(nan(&|x| fill_cauchy(key, 0.0.into(), bad.into(), x)));
         assert!(nan(&|x| fill_bernoulli(key, bad.into(), x)));
+        assert!(nan(&|x| fill_binomial(key, bad.into(), 0.0.into(), x)));
+        assert!(nan(&|x| fill_negative_binomial(key, bad.into(), 0.0.into(), x)));
     }
 }

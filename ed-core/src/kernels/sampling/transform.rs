@@ -44,6 +44,14 @@ quantile_sampler! {
 }
 
 quantile_sampler! {
+    /// Geometric draws `⌊-ln(u) / softplus(logit)⌋`, the failures before a success of probability `1 / (1 + e^-logit)`:
+    /// `softplus(logit)` is `-ln` of the probability of a failure. Infinite where it is too small for a number.
+    fill_geometric, Geometric, 1, (logit), |u, A| {
+        only_if(!logit.is_nan(), (-math::ln::<A, f64>(u) / math::softplus::<A, f64>(logit)).floor())
+    }
+}
+
+quantile_sampler! {
     /// Gumbel draws `loc - scale ln(-ln u)`; `scale ≥ 0`.
     fill_gumbel, Gumbel, 2, (loc, scale), |u, A| {
         only_if(scale >= 0.0, loc - scale * math::ln::<A, f64>(-math::ln::<A, f64>(u)))

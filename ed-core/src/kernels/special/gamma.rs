@@ -76,7 +76,17 @@ pub fn trigamma(x: f64) -> f64 {
     shift + (1.0 + 0.5 / x + series) / x
 }
 
-/// `ln Γ(x) - ((x - ½) ln x - x + ½ ln 2π)` for `x ≥ 10` (DLMF 5.11.1).
+/// `ln Γ(x) - ((x - ½) ln x - x + ½ ln 2π)` for `x > 0`, the remainder of Stirling's formula; to 1e-15 (1e-14 below 10,
+/// relative to its size where it is large). Asymptotic series from 10 on (DLMF 5.11.1).
+pub fn stirling_remainder(x: f64) -> f64 {
+    const HALF_LN_2PI: f64 = 0.918_938_533_204_672_8;
+    if x >= ASYMPTOTIC {
+        return stirling_correction(x);
+    }
+    (ln_gamma(x) - (x - 0.5) * x.ln()) + (x - HALF_LN_2PI)
+}
+
+/// [`stirling_remainder`] for `x ≥ 10`.
 pub(super) fn stirling_correction(x: f64) -> f64 {
     let y = 1.0 / (x * x);
     (1.0 / 12.0
@@ -87,7 +97,7 @@ pub(super) fn stirling_correction(x: f64) -> f64 {
 }
 
 /// `ln(1 + x) - x` without cancellation near 0.
-pub(super) fn ln_1p_minus(x: f64) -> f64 {
+pub(crate) fn ln_1p_minus(x: f64) -> f64 {
     if !(-0.4..=0.5).contains(&x) {
         return x.ln_1p() - x;
     }

@@ -85,7 +85,7 @@ impl<K> OnFeatures<K> {
             let got = format!("{feature} for points of {} features", x.shape().1);
             return Err(Error::Parameter { of: "Kernel::on", name: "features", must_be, got });
         }
-        let columns: Var<(usize, usize), E> = x.transpose().gather::<usize>(&self.features)?;
+        let columns: Var<(usize, usize), E> = x.transpose().gather(&self.features)?;
         Ok(columns.transpose())
     }
 }

@@ -47,7 +47,7 @@ fn halves<E: Float>(f: &Functions<E>) -> Result<Halves<E>> {
         let columns = x.transpose();
         let part = |from: usize| -> Result<Var<(usize, usize), E>> {
             let places: Vec<usize> = (from..from + outputs).collect();
-            let part: Var<(usize, usize), E> = columns.gather::<usize>(&places)?;
+            let part: Var<(usize, usize), E> = columns.gather(&places)?;
             Ok(part.transpose())
         };
         Ok([part(0)?, part(outputs)?])
