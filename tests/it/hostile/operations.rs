@@ -64,7 +64,7 @@ fn check<E: Float>(
         }
     }
     grid.call(operation.name, "gradient", &[], || {
-        let tape = Tape::new();
+        let tape = Tape::<E>::of();
         let watched = tape.watch(&input);
         f(&watched).sum().backward()?.get(&watched)?.to_vec()
     });
