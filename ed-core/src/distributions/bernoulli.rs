@@ -1,13 +1,16 @@
 //! The Bernoulli distribution.
 
-use super::param::{Joint, Param, Params, draw, logits_of, probability, require, rule};
+use super::chance::{ByItself, ByLogit, Chance, Stated};
+use super::param::{Joint, Param, Params, draw, extends, filled, logits_of, probability, require, rule};
 use super::univariate::*;
+use crate::kernels::saddle_point::Odds;
 
 distribution! {
     /// Bernoulli distribution: 1 with probability `p = 1 / (1 + e^-ℓ)`, else 0.
     ///
     /// # Density
-    /// `log p(x) = xℓ - ln(1 + e^ℓ)`, where `ℓ` are the logits; support: 0 and 1. Infinite logits are certainty.
+    /// `log p(1) = ln p` and `log p(0) = ln(1 - p)`, where `ℓ` are the logits; support: 0 and 1. Infinite logits are
+    /// certainty.
     ///
     /// # Shapes
     /// `logits`: batch `B`; event: scalar. `log_prob`: `[B] → [B]`.
@@ -20,7 +23,7 @@ distribution! {
     /// approx::assert_relative_eq!(coin.log_prob(&Var::<(), f64>::scalar(1.0))?.item()?, -0.474077, epsilon = 1e-6);
     /// # Ok(()) }
     /// ```
-    Bernoulli::from_logits(A logits: number)
+    Bernoulli::from_logits(A logits: number), beside probs
 }
 
 impl<E: Float> Bernoulli<(), E> {
@@ -31,7 +34,7 @@ impl<E: Float> Bernoulli<(), E> {
     pub fn from_probs<A: Param<E>>(probs: A) -> Result<Bernoulli<Joint<E, (A,)>, E>> {
         let ((probs,), shape) = (probs,).join("Bernoulli")?;
         require("Bernoulli", "probs", rule!(probability), &probs, probability)?;
-        Ok(Bernoulli { logits: logits_of(&probs), shape })
+        Ok(Bernoulli { logits: logits_of(&probs), probs: Some(probs), shape })
     }
 }
 
@@ -41,48 +44,61 @@ impl<S: Shape, E: Float> Bernoulli<S, E> {
     /// # Errors
     /// The error of an operation that failed on the way to the logits.
     pub fn probs(&self) -> Result<Var<S, E>> {
-        self.logits()?.sigmoid().check()
+        match &self.probs {
+            Some(probs) => filled(probs, &self.shape),
+            None => self.logits()?.sigmoid().check(),
+        }
     }
-}
 
-/// `x ℓ` with `0 · ∞ = 0`: an impossible outcome that did not happen is no evidence.
-#[inline(always)]
-pub(crate) fn weighted<T: Real>(x: T, logit: T) -> T {
-    if x == T::ZERO { T::ZERO } else { x * logit }
-}
+    /// Probabilities of 0.
+    fn failure(&self) -> Result<Var<S, E>> {
+        match &self.probs {
+            Some(_) => (1.0 - self.probs()?).check(),
+            None => (-self.logits()?).sigmoid().check(),
+        }
+    }
 
-/// `ln(1 + e^ℓ)` and `1 / (1 + e^-ℓ)`, from one exponential.
-#[inline(always)]
-pub(crate) fn softplus_and_sigmoid<A: Arch, T: Real>(logit: T) -> (T, T) {
-    let e = math::exp::<A, T>(-logit.abs());
-    let positive = logit > T::ZERO;
-    let softplus = if positive { logit } else { T::ZERO } + math::ln_1p::<A, T>(e);
-    (softplus, if positive { T::ONE } else { e } / (T::ONE + e))
+    fn stated(&self) -> Stated<'_, E> {
+        Stated { logits: &self.logits, probs: &self.probs }
+    }
+
+    /// Its parameters in the shape of a draw.
+    fn full(self) -> Result<Self> {
+        let logits = filled(&self.logits, &self.shape)?.into_value();
+        let probs = match self.probs {
+            Some(probs) => Some(filled(&probs, &self.shape)?.into_value()),
+            None => None,
+        };
+        Ok(Bernoulli { logits, probs, shape: self.shape })
+    }
 }
 
 /// The mass, once for both precisions.
 #[derive(Clone, Copy, Debug)]
-struct Density;
+struct Density<C>(C);
 
-impl Family<1> for Density {
+impl<C: Chance> Family<1> for Density<C> {
     const NAME: &'static str = "Bernoulli";
-    type Prepared<T: Real> = (T, T);
+    type Prepared<T: Real> = Odds<T>;
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([logit]: [T; 1]) -> (T, T) {
-        softplus_and_sigmoid::<A, T>(logit)
+    fn prepare<A: Arch, T: Real>([chance]: [T; 1]) -> Odds<T> {
+        C::odds::<A, T>(chance)
     }
 
     #[inline(always)]
-    fn terms<A: Arch, T: Real>(x: T, [logit]: [T; 1], (softplus, sigmoid): (T, T)) -> Terms<T, 1> {
-        let certain = x == T::ONE && logit == T::INFINITY;
-        let log_prob = if certain { T::ZERO } else { weighted(x, logit) - softplus };
-        Terms { log_prob, d_value: T::ZERO, d_params: [x - sigmoid] }.inside(x == T::ZERO || x == T::ONE)
+    fn terms<A: Arch, T: Real>(x: T, _: [T; 1], odds: Odds<T>) -> Terms<T, 1> {
+        let success = x == T::ONE;
+        let (by_success, by_failure) = C::slopes(odds);
+        let log_prob = if success { odds.ln_p } else { odds.ln_q };
+        let slope = if success { by_success } else { by_failure };
+        let possible = (success || x == T::ZERO) && log_prob != T::NEG_INFINITY;
+        Terms { log_prob, d_value: T::ZERO, d_params: [slope] }.inside(possible)
     }
 }
 
 impl<S: Shape, E: Float> Distribution for Bernoulli<S, E> {
-    univariate!(Bernoulli, Density, logits);
+    univariate!(Bernoulli, Density<ByLogit>, logits; Density<ByItself>, => probs);
     const DISCRETE: bool = true;
 
     fn support(&self) -> Constraint<E> {
@@ -90,7 +106,7 @@ impl<S: Shape, E: Float> Distribution for Bernoulli<S, E> {
     }
 
     fn sample(&self, key: Key) -> Result<Var<S, E>> {
-        let probs = ew::sigmoid(&self.logits);
+        let probs = self.probs.clone().unwrap_or_else(|| ew::sigmoid(&self.logits));
         let probs = probs.consult()?;
         Ok(draw(self.shape, |out| sampling::fill_bernoulli(key, probs.into(), out)))
     }
@@ -100,15 +116,13 @@ impl<S: Shape, E: Float> Distribution for Bernoulli<S, E> {
     }
 
     fn variance(&self) -> Result<Var<S, E>> {
-        let logits = self.logits()?;
-        (logits.sigmoid() * (-logits).sigmoid()).check()
+        let (success, failure) = (self.probs()?, self.failure()?);
+        (success * failure).check()
     }
 
+    /// `-p ln p - (1 - p) ln(1 - p)`.
     fn entropy(&self) -> Result<Var<S, E>> {
-        let logits = self.logits()?;
-        // H = p softplus(-ℓ) + (1 - p) softplus(ℓ).
-        let negative = -&logits;
-        (logits.sigmoid() * negative.softplus() + negative.sigmoid() * logits.softplus()).check()
+        filled(&self.stated().entropy(), &self.shape)
     }
 
     fn kl_to(&self, other: &dyn erased::AnyDistribution) -> Option<Result<Value<E>>> {
@@ -117,9 +131,11 @@ impl<S: Shape, E: Float> Distribution for Bernoulli<S, E> {
 }
 
 impl<S: Shape, E: Float> KlTo<Bernoulli<S, E>> for Bernoulli<S, E> {
-    /// `Σ p (ℓ - m) + softplus(m) - softplus(ℓ)`, where `m` are the prior's logits.
+    /// `Σ p ln(p/q) + (1 - p) ln((1 - p)/(1 - q))`, where `q` are the prior's probabilities.
     fn kl_divergence(&self, prior: &Bernoulli<S, E>) -> Result<Var<(), E>> {
-        let (ours, theirs) = (self.logits()?, prior.logits()?);
-        (ours.sigmoid() * (&ours - &theirs) + theirs.softplus() - ours.softplus()).sum().check()
+        let ours = self.clone().full()?;
+        let theirs = prior.clone().full()?;
+        extends("Bernoulli", &theirs.shape, &ours.shape)?;
+        Var::from_value(ours.stated().divergence(&theirs.stated()))
     }
 }

@@ -1,14 +1,15 @@
 //! The binomial distribution.
 
-use super::bernoulli::{softplus_and_sigmoid, weighted};
-use super::param::{Joint, Param, Params, count, draw, drawn, logits_of, probability, require, rule};
+use super::chance::{ByItself, ByLogit, Chance};
+use super::param::{Joint, Param, Params, count, draw, drawn, filled, logits_of, probability, require, rule};
 use super::univariate::*;
+use crate::kernels::saddle_point::{self, Odds};
 
 distribution! {
     /// Binomial distribution: the number of successes in `n` trials with probability `p = 1 / (1 + e^-ℓ)`.
     ///
     /// # Density
-    /// `log p(k) = ln C(n, k) + kℓ - n ln(1 + e^ℓ)`, where `ℓ` are the logits; support: 0, 1, … `n`.
+    /// `log p(k) = ln C(n, k) + k ln p + (n - k) ln(1 - p)`, where `ℓ` are the logits; support: 0, 1, … `n`.
     ///
     /// # Shapes
     /// `total_count`, `logits`: batch `B`; event: scalar. `log_prob`: `[B] → [B]`. There is no gradient by
@@ -22,7 +23,7 @@ distribution! {
     /// approx::assert_relative_eq!(log_prob.item()?, -1.175385, epsilon = 1e-6);
     /// # Ok(()) }
     /// ```
-    Binomial::from_logits(A total_count: count, B logits: number)
+    Binomial::from_logits(A total_count: count, B logits: number), beside probs
 }
 
 impl<E: Float> Binomial<(), E> {
@@ -39,7 +40,7 @@ impl<E: Float> Binomial<(), E> {
         let ((total_count, probs), shape) = (total_count, probs).join("Binomial")?;
         require("Binomial", "total_count", rule!(count), &total_count, count)?;
         require("Binomial", "probs", rule!(probability), &probs, probability)?;
-        Ok(Binomial { total_count, logits: logits_of(&probs), shape })
+        Ok(Binomial { total_count, logits: logits_of(&probs), probs: Some(probs), shape })
     }
 }
 
@@ -49,52 +50,45 @@ impl<S: Shape, E: Float> Binomial<S, E> {
     /// # Errors
     /// The error of an operation that failed on the way to the logits.
     pub fn probs(&self) -> Result<Var<S, E>> {
-        self.logits()?.sigmoid().check()
+        match &self.probs {
+            Some(probs) => filled(probs, &self.shape),
+            None => self.logits()?.sigmoid().check(),
+        }
     }
 }
 
 /// The mass, once for both precisions.
 #[derive(Clone, Copy, Debug)]
-struct Density;
+struct Density<C>(C);
 
-impl Family<2> for Density {
+impl<C: Chance> Family<2> for Density<C> {
     const NAME: &'static str = "Binomial";
-    /// Softplus and sigmoid of the logits, and `ln n!`.
-    type Prepared<T: Real> = (T, T, T);
+    type Prepared<T: Real> = Odds<f64>;
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([total, logit]: [T; 2]) -> (T, T, T) {
-        let (softplus, sigmoid) = softplus_and_sigmoid::<A, T>(logit);
-        (softplus, sigmoid, through_f64(total, |n| special::ln_gamma(n + 1.0)))
+    fn prepare<A: Arch, T: Real>([_, chance]: [T; 2]) -> Odds<f64> {
+        C::odds::<A, f64>(chance.to_f64())
     }
 
     #[inline(always)]
-    fn terms<A: Arch, T: Real>(
-        x: T,
-        [total, logit]: [T; 2],
-        (softplus, sigmoid, ln_factorial): (T, T, T),
-    ) -> Terms<T, 2> {
-        let inside = x >= T::ZERO && x <= total && x.floor() == x;
-        let orders = if inside {
-            let ln_factorial = |k: T| through_f64(k, |k| special::ln_gamma(k + 1.0));
-            ln_factorial(x) + ln_factorial(total - x)
-        } else {
-            T::ZERO
-        };
-        // Both infinite where success is certain, and nothing is left when there is no failure.
-        let certain = logit == T::INFINITY && x == total;
-        let chances = if certain { T::ZERO } else { weighted(x, logit) - weighted(total, softplus) };
-        Terms {
-            log_prob: ln_factorial - orders + chances,
-            d_value: T::ZERO,
-            d_params: [T::ZERO, x - total * sigmoid],
+    fn terms<A: Arch, T: Real>(x: T, [total, chance]: [T; 2], odds: Odds<f64>) -> Terms<T, 2> {
+        let possible = is_count(x) && x <= total;
+        if !possible {
+            let nothing = Terms { log_prob: T::NEG_INFINITY, d_value: T::ZERO, d_params: [T::ZERO; 2] };
+            // A total that is not a number is no reason to call a count impossible.
+            return if total.is_nan() { Terms { log_prob: total, ..nothing } } else { nothing };
         }
-        .inside(inside)
+        let (successes, failures) = (x.to_f64(), total.to_f64() - x.to_f64());
+        let gap = C::gap(successes, failures, chance.to_f64());
+        let log_prob = saddle_point::binomial::<A>(successes, failures, gap, odds);
+        let slope = C::slope(successes, failures, gap, odds);
+        Terms { log_prob: T::from_f64(log_prob), d_value: T::ZERO, d_params: [T::ZERO, T::from_f64(slope)] }
+            .inside(log_prob != f64::NEG_INFINITY)
     }
 }
 
 impl<S: Shape, E: Float> Distribution for Binomial<S, E> {
-    univariate!(Binomial, Density, total_count, logits);
+    univariate!(Binomial, Density<ByLogit>, total_count, logits; Density<ByItself>, total_count => probs);
     const DISCRETE: bool = true;
 
     fn support(&self) -> Constraint<E> {

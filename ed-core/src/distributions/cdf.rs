@@ -92,16 +92,3 @@ macro_rules! has_cdf {
     };
 }
 pub(crate) use has_cdf;
-
-/// The standard coordinate of a location and a scale: `z = (x - loc) / scale`.
-macro_rules! loc_scale {
-    () => {
-        #[inline(always)]
-        fn standard<A: Arch, T: Real>(x: T, [loc, scale]: [T; 2]) -> (T, T, [T; 2]) {
-            let slope = T::ONE / scale;
-            let z = (x - loc) * slope;
-            (z, slope, [-slope, -z * slope])
-        }
-    };
-}
-pub(crate) use loc_scale;

@@ -2,6 +2,7 @@
 
 use super::gamma;
 use super::univariate::*;
+use crate::kernels::saddle_point::GammaTerm;
 
 distribution! {
     /// Chi-squared distribution with `k` degrees of freedom: a sum of `k` squared standard normal numbers.
@@ -29,15 +30,15 @@ struct Density;
 
 impl Family<1> for Density {
     const NAME: &'static str = "Chi2";
-    type Prepared<T: Real> = (T, T);
+    type Prepared<T: Real> = (GammaTerm<T>, T, T);
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([df]: [T; 1]) -> (T, T) {
+    fn prepare<A: Arch, T: Real>([df]: [T; 1]) -> Self::Prepared<T> {
         gamma::Density::prepare::<A, T>([T::HALF * df, T::HALF])
     }
 
     #[inline(always)]
-    fn terms<A: Arch, T: Real>(x: T, [df]: [T; 1], prepared: (T, T)) -> Terms<T, 1> {
+    fn terms<A: Arch, T: Real>(x: T, [df]: [T; 1], prepared: Self::Prepared<T>) -> Terms<T, 1> {
         let terms = gamma::Density::terms::<A, T>(x, [T::HALF * df, T::HALF], prepared);
         let [d_concentration, _] = terms.d_params;
         Terms { log_prob: terms.log_prob, d_value: terms.d_value, d_params: [T::HALF * d_concentration] }

@@ -39,37 +39,32 @@ impl Family<1> for Density {
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(x: T, [rate]: [T; 1], (ln_rate, mean): (T, T)) -> Terms<T, 1> {
-        Terms { log_prob: ln_rate - rate * x, d_value: -rate, d_params: [mean - x] }.inside(x >= T::ZERO)
+        Terms {
+            log_prob: ln_rate - rate * x,
+            d_value: -rate,
+            d_params: [-math::product_minus::<A, T>(rate, x, T::ONE) * mean],
+        }
+        .inside(x >= T::ZERO)
     }
 }
 
 impl Cdf<1> for Density {
-    #[inline(always)]
-    fn standard<A: Arch, T: Real>(x: T, [rate]: [T; 1]) -> (T, T, [T; 1]) {
-        (rate * x, rate, [x])
-    }
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        let log_cdf = log1m_exp::<A, T>(z);
-        if z > T::ZERO { log_cdf } else { T::NEG_INFINITY }
-    }
-
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        if z > T::ZERO { -z } else { T::ZERO }
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        if z >= T::ZERO { -z } else { T::NEG_INFINITY }
-    }
-
-    #[inline(always)]
-    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
-        let from = if low < T::ZERO { T::ZERO } else { low };
-        let mass = log1m_exp::<A, T>(high - from) - from;
-        if high <= T::ZERO { T::NEG_INFINITY } else { mass }
+    /// `e^-low (1 - e^-width)`, where nothing lies below zero.
+    fn interval(low: f64, high: f64, [rate]: [f64; 1]) -> Interval<1> {
+        let inside = low >= 0.0;
+        let from = if inside { low } else { 0.0 };
+        let width = rate * (high - from);
+        if high <= 0.0 {
+            return Interval { log: f64::NEG_INFINITY, by_low: 0.0, by_high: 0.0, by_params: [0.0] };
+        }
+        let narrowness = 1.0 / width.exp_m1();
+        let spread = if narrowness == 0.0 { 0.0 } else { (high - from) * narrowness };
+        Interval {
+            log: special::log1m_exp(-width) - rate * from,
+            by_low: if inside { -rate * (1.0 + narrowness) } else { 0.0 },
+            by_high: rate * narrowness,
+            by_params: [spread - from],
+        }
     }
 }
 

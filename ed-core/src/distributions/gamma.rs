@@ -1,6 +1,8 @@
 //! The gamma distribution.
 
 use super::univariate::*;
+use crate::kernels::saddle_point::{self, GammaTerm};
+use crate::ops::density;
 
 distribution! {
     /// Gamma distribution with concentration `α` and rate `β`, of mean `α/β`.
@@ -34,30 +36,28 @@ pub(crate) struct Density;
 
 impl Family<2> for Density {
     const NAME: &'static str = "Gamma";
-    /// `α ln β - ln Γ(α)` and its derivative by `α`.
-    type Prepared<T: Real> = (T, T);
+    /// The term of `βx`, `ln β` and `1 / β`.
+    type Prepared<T: Real> = (GammaTerm<T>, T, T);
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([concentration, rate]: [T; 2]) -> (T, T) {
-        let ln_rate = math::ln::<A, T>(rate);
-        (
-            concentration * ln_rate - through_f64(concentration, special::ln_gamma),
-            ln_rate - through_f64(concentration, special::digamma),
-        )
+    fn prepare<A: Arch, T: Real>([concentration, rate]: [T; 2]) -> Self::Prepared<T> {
+        (GammaTerm::new(concentration), math::ln::<A, T>(rate), T::ONE / rate)
     }
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(
         x: T,
         [concentration, rate]: [T; 2],
-        (constant, slope): (T, T),
+        (term, ln_rate, mean): Self::Prepared<T>,
     ) -> Terms<T, 2> {
-        let ln = math::ln::<A, T>(x);
-        let power = concentration - T::ONE;
+        let y = rate * x;
+        let gap = math::product_minus::<A, T>(rate, x, concentration);
+        let at = term.at::<A>(y, gap, x, [ln_rate, T::ONE]);
+        let pull = if term.is_large() { -(gap + T::ONE) } else { (concentration - T::ONE) - y };
         Terms {
-            log_prob: power * ln - rate * x + constant,
-            d_value: power / x - rate,
-            d_params: [ln + slope, concentration / rate - x],
+            log_prob: at.value + (ln_rate - at.ln),
+            d_value: pull / x,
+            d_params: [at.d_alpha, -gap * mean],
         }
         .inside(x > T::ZERO && x < T::INFINITY)
     }
@@ -82,7 +82,7 @@ impl<S: Shape, E: Float> Distribution for Gamma<S, E> {
     }
 
     fn variance(&self) -> Result<Var<S, E>> {
-        (self.concentration()? / self.rate()?.square()).check()
+        (self.concentration()? / self.rate()? / self.rate()?).check()
     }
 
     /// `α - ln β + ln Γ(α) + (1 - α) ψ(α)`.
@@ -101,10 +101,39 @@ impl<S: Shape, E: Float> Distribution for Gamma<S, E> {
 impl<S: Shape, E: Float> KlTo<Gamma<S, E>> for Gamma<S, E> {
     /// `Σ (α - a) ψ(α) - ln Γ(α) + ln Γ(a) + a ln(β/b) + α (b/β - 1)`.
     fn kl_divergence(&self, prior: &Gamma<S, E>) -> Result<Var<(), E>> {
-        let (ours, theirs) = (self.concentration()?, prior.concentration()?);
-        let ratio = prior.rate()? / self.rate()?;
-        let by_concentration =
-            (&ours - &theirs) * ours.map(ew::digamma) - ours.ln_gamma() + theirs.ln_gamma();
-        (by_concentration - theirs * ratio.ln() + ours * (ratio - 1.0)).sum().check()
+        let ours = self.concentration()?;
+        prior.check_shape(&ours)?;
+        let others = [&self.rate, &prior.concentration, &prior.rate];
+        Var::from_value(density::log_prob_sum::<Divergence, E, 3>(ours.value(), others))
+    }
+}
+
+/// The divergence, as a function of this concentration; parameters: this rate, and the prior's concentration and rate.
+#[derive(Clone, Copy, Debug)]
+struct Divergence;
+
+impl Family<3> for Divergence {
+    const NAME: &'static str = "the divergence between gamma distributions";
+    type Prepared<T: Real> = ();
+
+    #[inline(always)]
+    fn prepare<A: Arch, T: Real>(_: [T; 3]) {}
+
+    #[inline(always)]
+    fn terms<A: Arch, T: Real>(alpha: T, params: [T; 3], (): ()) -> Terms<T, 3> {
+        let (alpha, [beta, a, b]) = (alpha.to_f64(), params.map(T::to_f64));
+        // Of the prior's concentration from the one with which the means would agree.
+        let gap = saddle_point::difference_of_products(a, beta, alpha, b) / beta;
+        let ratio = b / beta;
+        let by_ours = (alpha - a) * special::trigamma(alpha) + (ratio - 1.0);
+        let by_theirs = (special::digamma(a) - special::digamma(alpha)) - ratio.ln();
+        Terms {
+            log_prob: T::from_f64(
+                saddle_point::gamma_deviance(a, alpha * ratio, gap)
+                    + saddle_point::ln_gamma_divergence(a, alpha),
+            ),
+            d_value: T::from_f64(by_ours),
+            d_params: [gap / beta, by_theirs, -gap / b].map(T::from_f64),
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! The geometric distribution.
 
-use super::bernoulli::softplus_and_sigmoid;
-use super::param::{Joint, Param, Params, draw, drawn, logits_of, probability, require, rule};
+use super::chance::{ByItself, ByLogit, Chance};
+use super::param::{Joint, Param, Params, draw, drawn, filled, logits_of, probability, require, rule};
 use super::univariate::*;
+use crate::kernels::saddle_point::Odds;
 
 distribution! {
     /// Geometric distribution: the number of failures before the first success of trials with probability
     /// `p = 1 / (1 + e^-ℓ)`.
     ///
     /// # Density
-    /// `log p(k) = k ln(1 - p) + ln p = ℓ - (k + 1) ln(1 + e^ℓ)`, where `ℓ` are the logits; support: 0, 1, 2, ….
+    /// `log p(k) = k ln(1 - p) + ln p`, where `ℓ` are the logits; support: 0, 1, 2, ….
     ///
     /// # Shapes
     /// `logits`: batch `B`; event: scalar. `log_prob`: `[B] → [B]`.
@@ -22,7 +23,7 @@ distribution! {
     /// approx::assert_relative_eq!(log_prob.item()?, -1.917323, epsilon = 1e-6);
     /// # Ok(()) }
     /// ```
-    Geometric::from_logits(A logits: finite)
+    Geometric::from_logits(A logits: finite), beside probs
 }
 
 impl<E: Float> Geometric<(), E> {
@@ -35,7 +36,7 @@ impl<E: Float> Geometric<(), E> {
         require("Geometric", "probs", rule!(open_probability), &probs, |x| {
             probability(x) && x != E::ZERO && x != E::ONE
         })?;
-        Ok(Geometric { logits: logits_of(&probs), shape })
+        Ok(Geometric { logits: logits_of(&probs), probs: Some(probs), shape })
     }
 }
 
@@ -45,34 +46,36 @@ impl<S: Shape, E: Float> Geometric<S, E> {
     /// # Errors
     /// The error of an operation that failed on the way to the logits.
     pub fn probs(&self) -> Result<Var<S, E>> {
-        self.logits()?.sigmoid().check()
+        match &self.probs {
+            Some(probs) => filled(probs, &self.shape),
+            None => self.logits()?.sigmoid().check(),
+        }
     }
 }
 
 /// The mass, once for both precisions.
 #[derive(Clone, Copy, Debug)]
-struct Density;
+struct Density<C>(C);
 
-impl Family<1> for Density {
+impl<C: Chance> Family<1> for Density<C> {
     const NAME: &'static str = "Geometric";
-    type Prepared<T: Real> = (T, T);
+    type Prepared<T: Real> = Odds<T>;
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([logit]: [T; 1]) -> (T, T) {
-        softplus_and_sigmoid::<A, T>(logit)
+    fn prepare<A: Arch, T: Real>([chance]: [T; 1]) -> Odds<T> {
+        C::odds::<A, T>(chance)
     }
 
     #[inline(always)]
-    fn terms<A: Arch, T: Real>(x: T, [logit]: [T; 1], (softplus, sigmoid): (T, T)) -> Terms<T, 1> {
-        let trials = x + T::ONE;
-        let inside = x >= T::ZERO && x.floor() == x && x < T::INFINITY;
-        Terms { log_prob: logit - trials * softplus, d_value: T::ZERO, d_params: [T::ONE - trials * sigmoid] }
-            .inside(inside)
+    fn terms<A: Arch, T: Real>(x: T, _: [T; 1], odds: Odds<T>) -> Terms<T, 1> {
+        let (by_success, by_failure) = C::slopes(odds);
+        let log_prob = odds.ln_p + x * odds.ln_q;
+        Terms { log_prob, d_value: T::ZERO, d_params: [by_success + x * by_failure] }.inside(is_count(x))
     }
 }
 
 impl<S: Shape, E: Float> Distribution for Geometric<S, E> {
-    univariate!(Geometric, Density, logits);
+    univariate!(Geometric, Density<ByLogit>, logits; Density<ByItself>, => probs);
     const DISCRETE: bool = true;
 
     fn support(&self) -> Constraint<E> {

@@ -37,7 +37,7 @@ impl Family<2> for Density {
 
     #[inline(always)]
     fn prepare<A: Arch, T: Real>([_, scale]: [T; 2]) -> (T, T) {
-        (T::ONE / scale, math::ln::<A, T>(scale))
+        (inverse(scale), math::ln::<A, T>(scale))
     }
 
     #[inline(always)]
@@ -46,7 +46,7 @@ impl Family<2> for Density {
         let e = math::exp::<A, T>(-z);
         let pull = T::ONE - e;
         Terms {
-            log_prob: -z - e - ln_scale,
+            log_prob: if e < T::INFINITY { -z - e - ln_scale } else { -e },
             d_value: -pull * precision,
             d_params: [pull * precision, (z * pull - T::ONE) * precision],
         }
@@ -54,24 +54,28 @@ impl Family<2> for Density {
 }
 
 impl Cdf<2> for Density {
-    loc_scale!();
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        -math::exp::<A, T>(-z)
+    fn interval(low: f64, high: f64, params: [f64; 2]) -> Interval<2> {
+        loc_scale(low, high, params, mass)
     }
+}
 
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        let rest = math::exp::<A, T>(-z);
-        // ln(1 - e⁻ʷ) = ln w - w/2 + O(w²), where w may underflow and its logarithm may not.
-        if z > T::from_f64(15.0) { -z - T::HALF * rest } else { log1m_exp::<A, T>(rest) }
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        -z - math::exp::<A, T>(-z)
-    }
+/// The mass between two ends: `e^-v (1 - e^-gap)` with `v = e^-high` and `gap = e^-low - e^-high`.
+pub(super) fn mass(Ends { low, high, width }: Ends) -> Mass {
+    let upper = (-high).exp();
+    let ln_gap = special::log1m_exp(-width) - low;
+    let gap = (-low).exp() * -(-width).exp_m1();
+    // ln(1 - e^-gap) = ln gap - gap/2 + O(gap²), where the gap may underflow and its logarithm may not.
+    let ln_part = if gap < 1e-8 { ln_gap - 0.5 * gap } else { special::log1m_exp(-gap) };
+    // gap / (e^gap - 1).
+    let pull = if gap > 700.0 {
+        0.0
+    } else if gap == 0.0 {
+        1.0
+    } else {
+        gap / gap.exp_m1()
+    };
+    let by_high = if gap > 1.0 { upper / -(-gap).exp_m1() } else { (gap + pull) / width.exp_m1() };
+    Mass { log: ln_part - upper, by_low: pull / (-width).exp_m1(), by_high, by_both: upper - pull }
 }
 
 has_cdf!(Gumbel, OfTwo, Density, loc, scale);

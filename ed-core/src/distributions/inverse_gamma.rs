@@ -1,8 +1,8 @@
 //! The inverse gamma distribution.
 
-use super::gamma;
 use super::param::filled;
 use super::univariate::*;
+use crate::kernels::saddle_point::GammaTerm;
 
 distribution! {
     /// Inverse gamma distribution with concentration `α` and scale `β`: `1/y` for a gamma number `y` of rate `β`.
@@ -32,25 +32,28 @@ struct Density;
 
 impl Family<2> for Density {
     const NAME: &'static str = "InverseGamma";
-    type Prepared<T: Real> = (T, T);
+    /// The term of `β/x`, `ln β` and `1 / β`.
+    type Prepared<T: Real> = (GammaTerm<T>, T, T);
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>(params: [T; 2]) -> (T, T) {
-        gamma::Density::prepare::<A, T>(params)
+    fn prepare<A: Arch, T: Real>([concentration, scale]: [T; 2]) -> Self::Prepared<T> {
+        (GammaTerm::new(concentration), math::ln::<A, T>(scale), inverse(scale))
     }
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(
         x: T,
         [concentration, scale]: [T; 2],
-        (constant, slope): (T, T),
+        (term, ln_scale, precision): Self::Prepared<T>,
     ) -> Terms<T, 2> {
-        let (ln, inverse) = (math::ln::<A, T>(x), T::ONE / x);
-        let power = concentration + T::ONE;
+        let (y, recip) = (scale / x, T::ONE / x);
+        let above = -math::product_minus::<A, T>(concentration, x, scale);
+        let gap = if above.is_finite() { above / x } else { y - concentration };
+        let at = term.at::<A>(y, gap, x, [ln_scale, -T::ONE]);
         Terms {
-            log_prob: constant - power * ln - scale * inverse,
-            d_value: (scale * inverse - power) * inverse,
-            d_params: [slope - ln, concentration / scale - inverse],
+            log_prob: at.value + (at.ln - ln_scale),
+            d_value: (gap - T::ONE) * recip,
+            d_params: [at.d_alpha, -gap * precision],
         }
         .inside(x > T::ZERO && x < T::INFINITY)
     }
@@ -88,7 +91,7 @@ impl<S: Shape, E: Float> Distribution for InverseGamma<S, E> {
     fn variance(&self) -> Result<Var<S, E>> {
         let concentration = self.concentration()?;
         let mean = self.scale()? / (&concentration - 1.0).abs();
-        (mean.square() / (concentration - 2.0).abs() + self.infinite_up_to(2.0)?).check()
+        (&mean * (&mean / (concentration - 2.0).abs()) + self.infinite_up_to(2.0)?).check()
     }
 
     /// `α + ln β + ln Γ(α) - (1 + α) ψ(α)`.

@@ -1,5 +1,7 @@
 //! The Laplace distribution.
 
+use std::f64::consts::LN_2;
+
 use super::param::{draw, drawn_value};
 use super::univariate::*;
 
@@ -34,7 +36,7 @@ impl Family<2> for Density {
 
     #[inline(always)]
     fn prepare<A: Arch, T: Real>([_, scale]: [T; 2]) -> (T, T) {
-        (T::ONE / scale, -math::ln::<A, T>(T::TWO * scale))
+        (inverse(scale), -math::ln::<A, T>(scale) - T::LN_2)
     }
 
     #[inline(always)]
@@ -50,22 +52,28 @@ impl Family<2> for Density {
 }
 
 impl Cdf<2> for Density {
-    loc_scale!();
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        let tail = T::HALF * math::exp::<A, T>(-z.abs());
-        if z < T::ZERO { z - T::LN_2 } else { math::ln_1p::<A, T>(-tail) }
+    fn interval(low: f64, high: f64, params: [f64; 2]) -> Interval<2> {
+        loc_scale(low, high, params, mass)
     }
+}
 
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        <Self as Cdf<2>>::log_cdf::<A, T>(-z)
+/// The mass between two ends.
+fn mass(ends: Ends) -> Mass {
+    let Ends { low, high, width } = ends;
+    if low >= 0.0 {
+        return mass(ends.flipped()).flipped();
     }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        -z.abs() - T::LN_2
+    if high <= 0.0 {
+        let log = high - LN_2 + special::log1m_exp(-width);
+        return Mass { log, by_low: -1.0 / width.exp_m1(), by_high: -1.0 / (-width).exp_m1(), by_both: 1.0 };
+    }
+    let (above, below) = (0.5 * (-high).exp_m1(), 0.5 * low.exp_m1());
+    let (share, tails) = (-(above + below), 0.5 * ((-high).exp() + low.exp()));
+    Mass {
+        log: if tails < 0.5 { (-tails).ln_1p() } else { share.ln() },
+        by_low: -0.5 * low.exp() / share,
+        by_high: 0.5 * (-high).exp() / share,
+        by_both: (above - below) / share,
     }
 }
 

@@ -1,7 +1,9 @@
 //! The log-normal distribution.
 
 use super::normal::{self, Normal};
+use super::normal_mass;
 use super::univariate::*;
+use crate::kernels::dispatch::Portable;
 
 distribution! {
     /// Log-normal distribution: `e^y` for a normal `y` with location `μ` and scale `σ`.
@@ -47,35 +49,34 @@ impl Family<2> for Density {
     }
 
     #[inline(always)]
-    fn terms<A: Arch, T: Real>(x: T, params: [T; 2], prepared: (T, T)) -> Terms<T, 2> {
-        let y = math::ln::<A, T>(x);
-        let terms = normal::Density::terms::<A, T>(y, params, prepared);
+    fn terms<A: Arch, T: Real>(x: T, [loc, scale]: [T; 2], prepared: (T, T)) -> Terms<T, 2> {
+        let (y, gap) = math::ln_and_distance::<A, T>(x, loc);
+        let terms = normal::Density::terms::<A, T>(gap, [T::ZERO, scale], prepared);
         Terms { log_prob: terms.log_prob - y, d_value: (terms.d_value - T::ONE) / x, ..terms }
             .inside(x > T::ZERO && x < T::INFINITY)
     }
 }
 
 impl Cdf<2> for Density {
-    #[inline(always)]
-    fn standard<A: Arch, T: Real>(x: T, params: [T; 2]) -> (T, T, [T; 2]) {
-        let y = if x <= T::ZERO { T::NEG_INFINITY } else { math::ln::<A, T>(x) };
-        let (z, slope, by_params) = normal::Density::standard::<A, T>(y, params);
-        (z, slope / x, by_params)
-    }
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        normal::Density::log_cdf::<A, T>(z)
-    }
-
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        normal::Density::log_survival::<A, T>(z)
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        normal::Density::log_density::<A, T>(z)
+    fn interval(low: f64, high: f64, [loc, scale]: [f64; 2]) -> Interval<2> {
+        let inside = low > 0.0;
+        let end = |x: f64| math::ln_and_distance::<Portable, f64>(x, loc).1 / scale;
+        let ends = Ends {
+            low: if inside { end(low) } else { f64::NEG_INFINITY },
+            high: if high > 0.0 { end(high) } else { f64::NEG_INFINITY },
+            width: if inside { ((high - low) / low).ln_1p() / scale } else { f64::INFINITY },
+        };
+        if high <= 0.0 {
+            return Interval { log: f64::NEG_INFINITY, by_low: 0.0, by_high: 0.0, by_params: [0.0; 2] };
+        }
+        let mass = normal_mass::mass(ends);
+        let chain = |slope: f64, x: f64| if slope == 0.0 { 0.0 } else { slope / scale / x };
+        Interval {
+            log: mass.log,
+            by_low: chain(mass.by_low, low),
+            by_high: chain(mass.by_high, high),
+            by_params: [-mass.by_both / scale, -mass.by_stretch(ends) / scale],
+        }
     }
 }
 
@@ -97,9 +98,10 @@ impl<S: Shape, E: Float> Distribution for LogNormal<S, E> {
         (self.loc()? + 0.5 * self.scale()?.square()).exp().check()
     }
 
+    /// `e^(2μ + 2σ²) (1 - e^-σ²)`.
     fn variance(&self) -> Result<Var<S, E>> {
         let square = self.scale()?.square();
-        (square.expm1() * (2.0 * self.loc()? + square).exp()).check()
+        (-(-&square).expm1() * (2.0 * (self.loc()? + square)).exp()).check()
     }
 
     fn entropy(&self) -> Result<Var<S, E>> {

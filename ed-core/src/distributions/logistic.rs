@@ -1,8 +1,8 @@
 //! The logistic distribution.
 
-use super::bernoulli::softplus_and_sigmoid;
 use super::param::{draw, drawn_value};
 use super::univariate::*;
+use crate::kernels::dispatch::Portable;
 
 distribution! {
     /// Logistic distribution with location `μ` and scale `s`.
@@ -35,16 +35,17 @@ impl Family<2> for Density {
 
     #[inline(always)]
     fn prepare<A: Arch, T: Real>([_, scale]: [T; 2]) -> (T, T) {
-        (T::ONE / scale, math::ln::<A, T>(scale))
+        (inverse(scale), math::ln::<A, T>(scale))
     }
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(x: T, [loc, _]: [T; 2], (precision, ln_scale): (T, T)) -> Terms<T, 2> {
         let z = (x - loc) * precision;
-        let (softplus, sigmoid) = softplus_and_sigmoid::<A, T>(-z);
-        let pull = T::ONE - T::TWO * sigmoid;
+        // Even in z, from the exponential that cannot overflow.
+        let e = math::exp::<A, T>(-z.abs());
+        let pull = ((T::ONE - e) / (T::ONE + e)).copysign(z);
         Terms {
-            log_prob: -z - T::TWO * softplus - ln_scale,
+            log_prob: -z.abs() - T::TWO * math::ln_1p::<A, T>(e) - ln_scale,
             d_value: -pull * precision,
             d_params: [pull * precision, (z * pull - T::ONE) * precision],
         }
@@ -52,34 +53,21 @@ impl Family<2> for Density {
 }
 
 impl Cdf<2> for Density {
-    loc_scale!();
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        math::log_sigmoid::<A, T>(z)
+    fn interval(low: f64, high: f64, params: [f64; 2]) -> Interval<2> {
+        loc_scale(low, high, params, mass)
     }
+}
 
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        math::log_sigmoid::<A, T>(-z)
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        -z - T::TWO * math::softplus::<A, T>(-z)
-    }
-
-    /// `ln σ(b) + ln σ(-a) + ln (1 - e^(a-b))`, in which nothing cancels.
-    #[inline(always)]
-    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
-        let outside = math::softplus::<A, T>(low) + math::softplus::<A, T>(-high);
-        log1m_exp::<A, T>(high - low) - outside
-    }
-
-    #[inline(always)]
-    fn slopes<A: Arch, T: Real>(low: T, high: T, _: T) -> (T, T) {
-        let inverse = T::ONE / math::expm1::<A, T>(high - low);
-        (-(math::sigmoid::<A, T>(low) + inverse), math::sigmoid::<A, T>(-high) + inverse)
+/// The mass between two ends: `σ(b) σ(-a) (1 - e^(a-b))`, in which nothing cancels.
+fn mass(Ends { low, high, width }: Ends) -> Mass {
+    let softplus = math::softplus::<Portable, f64>;
+    let sigmoid = math::sigmoid::<Portable, f64>;
+    let narrowness = 1.0 / width.exp_m1();
+    Mass {
+        log: special::log1m_exp(-width) - (softplus(low) + softplus(-high)),
+        by_low: -(sigmoid(low) + narrowness),
+        by_high: sigmoid(-high) + narrowness,
+        by_both: sigmoid(-high) - sigmoid(low),
     }
 }
 

@@ -1,9 +1,9 @@
 //! The negative binomial distribution.
 
-use super::bernoulli::{softplus_and_sigmoid, weighted};
+use super::chance::{ByItself, ByLogit, Chance};
 use super::param::{Joint, Params, draw, drawn, logits_of, positive, probability, require, rule};
-use super::poisson::count_and_ln_factorial;
 use super::univariate::*;
+use crate::kernels::saddle_point::{self, Odds};
 
 distribution! {
     /// Negative binomial distribution: the number of successes before `r` failures, of trials with the probability
@@ -13,7 +13,7 @@ distribution! {
     /// one.
     ///
     /// # Density
-    /// `log p(k) = ln Γ(k + r) - ln Γ(r) - ln k! + kℓ - (k + r) ln(1 + e^ℓ)`; support: 0, 1, 2, ….
+    /// `log p(k) = ln Γ(k + r) - ln Γ(r) - ln k! + k ln p + r ln(1 - p)`; support: 0, 1, 2, ….
     ///
     /// # Shapes
     /// `total_count` (`r`), `logits` (`ℓ`): batch `B`; event: scalar. `log_prob`: `[B] → [B]`.
@@ -26,7 +26,7 @@ distribution! {
     /// approx::assert_relative_eq!(log_prob.item()?, -1.686211, epsilon = 1e-6);
     /// # Ok(()) }
     /// ```
-    NegativeBinomial::from_logits(A total_count: positive, B logits: finite)
+    NegativeBinomial::from_logits(A total_count: positive, B logits: finite), beside probs
 }
 
 impl<E: Float> NegativeBinomial<(), E> {
@@ -44,45 +44,44 @@ impl<E: Float> NegativeBinomial<(), E> {
         require("NegativeBinomial", "probs", rule!(open_probability), &probs, |x| {
             probability(x) && x != E::ZERO && x != E::ONE
         })?;
-        Ok(NegativeBinomial { total_count, logits: logits_of(&probs), shape })
+        Ok(NegativeBinomial { total_count, logits: logits_of(&probs), probs: Some(probs), shape })
     }
 }
 
 /// The mass, once for both precisions.
 #[derive(Clone, Copy, Debug)]
-struct Density;
+struct Density<C>(C);
 
-impl Family<2> for Density {
+impl<C: Chance> Family<2> for Density<C> {
     const NAME: &'static str = "NegativeBinomial";
-    /// Softplus and sigmoid of the logits, `ln Γ(r)` and `ψ(r)`.
-    type Prepared<T: Real> = (T, T, T, T);
+    /// The chance, and `ψ(r)`.
+    type Prepared<T: Real> = (Odds<f64>, f64);
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([total, logit]: [T; 2]) -> (T, T, T, T) {
-        let (softplus, sigmoid) = softplus_and_sigmoid::<A, T>(logit);
-        (softplus, sigmoid, through_f64(total, special::ln_gamma), through_f64(total, special::digamma))
+    fn prepare<A: Arch, T: Real>([total, chance]: [T; 2]) -> (Odds<f64>, f64) {
+        (C::odds::<A, f64>(chance.to_f64()), special::digamma(total.to_f64()))
     }
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(
         x: T,
-        [total, logit]: [T; 2],
-        (softplus, sigmoid, ln_gamma, digamma): (T, T, T, T),
+        [total, chance]: [T; 2],
+        (odds, digamma): (Odds<f64>, f64),
     ) -> Terms<T, 2> {
-        let (inside, ln_factorial) = count_and_ln_factorial(x);
-        let trials = if inside { x + total } else { total };
-        Terms {
-            log_prob: through_f64(trials, special::ln_gamma) - ln_gamma - ln_factorial + weighted(x, logit)
-                - trials * softplus,
-            d_value: T::ZERO,
-            d_params: [through_f64(trials, special::digamma) - digamma - softplus, x - trials * sigmoid],
+        if !is_count(x) {
+            return Terms { log_prob: T::NEG_INFINITY, d_value: T::ZERO, d_params: [T::ZERO; 2] };
         }
-        .inside(inside)
+        let (successes, failures) = (x.to_f64(), total.to_f64());
+        let gap = C::gap(successes, failures, chance.to_f64());
+        let log_prob = saddle_point::negative_binomial::<A>(successes, failures, gap, odds);
+        let steps = if x == T::ZERO { 0.0 } else { special::digamma(successes + failures) - digamma };
+        let slopes = [steps + odds.ln_q, C::slope(successes, failures, gap, odds)];
+        Terms { log_prob: T::from_f64(log_prob), d_value: T::ZERO, d_params: slopes.map(T::from_f64) }
     }
 }
 
 impl<S: Shape, E: Float> Distribution for NegativeBinomial<S, E> {
-    univariate!(NegativeBinomial, Density, total_count, logits);
+    univariate!(NegativeBinomial, Density<ByLogit>, total_count, logits; Density<ByItself>, total_count => probs);
     const DISCRETE: bool = true;
 
     fn support(&self) -> Constraint<E> {

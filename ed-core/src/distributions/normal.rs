@@ -1,5 +1,6 @@
 //! The normal distribution.
 
+use super::normal_mass;
 use super::param::{drawn_value, normal_noise};
 use super::univariate::*;
 
@@ -52,7 +53,7 @@ impl Family<2> for Density {
 
     #[inline(always)]
     fn prepare<A: Arch, T: Real>([_, scale]: [T; 2]) -> (T, T) {
-        (T::ONE / scale, -math::ln::<A, T>(scale) - T::HALF * T::LN_2PI)
+        (inverse(scale), -math::ln::<A, T>(scale) - T::HALF * T::LN_2PI)
     }
 
     #[inline(always)]
@@ -67,21 +68,8 @@ impl Family<2> for Density {
 }
 
 impl Cdf<2> for Density {
-    loc_scale!();
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        through_f64(z, special::normal_log_cdf)
-    }
-
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        through_f64(-z, special::normal_log_cdf)
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        -T::HALF * (z * z + T::LN_2PI)
+    fn interval(low: f64, high: f64, params: [f64; 2]) -> Interval<2> {
+        loc_scale(low, high, params, normal_mass::mass)
     }
 }
 

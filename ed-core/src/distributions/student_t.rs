@@ -1,5 +1,6 @@
 //! Student's t-distribution.
 
+use super::cauchy::ln_1p_square;
 use super::param::{drawn_value, filled, normal_noise};
 use super::univariate::*;
 
@@ -44,39 +45,39 @@ struct Density;
 
 impl Family<3> for Density {
     const NAME: &'static str = "StudentT";
-    /// `1 / σ`, all terms without `x`, and their derivative by `ν`.
-    type Prepared<T: Real> = (T, T, T);
+    /// `1 / √ν`, `ln √ν σ`, all terms without `x`, their derivative by `ν`, and `1 / σ`.
+    type Prepared<T: Real> = [T; 5];
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([df, _, scale]: [T; 3]) -> (T, T, T) {
+    fn prepare<A: Arch, T: Real>([df, _, scale]: [T; 3]) -> [T; 5] {
         let wide = df.to_f64();
         let (step, slope) = ln_gamma_half_step(0.5 * wide);
-        let constant = step - 0.5 * (wide * std::f64::consts::PI).ln();
-        (
-            T::ONE / scale,
-            T::from_f64(constant) - math::ln::<A, T>(scale),
+        let (ln_scale, half_ln_df) = (math::ln::<A, T>(scale), 0.5 * wide.ln());
+        let constant = step - half_ln_df - 0.5 * std::f64::consts::PI.ln();
+        let precision = inverse(scale);
+        [
+            T::from_f64(1.0 / wide.sqrt()),
+            ln_scale + T::from_f64(half_ln_df),
+            T::from_f64(constant) - ln_scale,
             T::from_f64(0.5 * slope - 0.5 / wide),
-        )
+            precision,
+        ]
     }
 
     #[inline(always)]
-    fn terms<A: Arch, T: Real>(
-        x: T,
-        [df, loc, _]: [T; 3],
-        (precision, constant, slope): (T, T, T),
-    ) -> Terms<T, 3> {
-        let z = (x - loc) * precision;
-        let log1p = math::ln_1p::<A, T>(z * z / df);
-        // (ν + 1) z / (ν + z²), and z times that.
-        let pull = (df + T::ONE) * z / (df + z * z);
+    fn terms<A: Arch, T: Real>(x: T, [df, loc, _]: [T; 3], prepared: [T; 5]) -> Terms<T, 3> {
+        let [root, ln_wide, constant, slope, precision] = prepared;
+        let gap = x - loc;
+        // z/√ν, in which the density is Cauchy's to the power of ½(ν + 1).
+        let z = gap * precision * root;
+        let (log1p, share, rest) = ln_1p_square::<A, T>(z, gap, ln_wide);
+        let order = df + T::ONE;
+        // (ν + 1) times z² / (1 + z²) over x - μ, and times the scale.
+        let pull = order * if share == T::ONE { T::ONE / gap } else { z * root * rest * precision };
         Terms {
-            log_prob: constant - T::HALF * (df + T::ONE) * log1p,
-            d_value: -pull * precision,
-            d_params: [
-                slope + T::HALF * (z * pull / df - log1p),
-                pull * precision,
-                (z * pull - T::ONE) * precision,
-            ],
+            log_prob: constant - T::HALF * order * log1p,
+            d_value: -pull,
+            d_params: [slope + T::HALF * (order / df * share - log1p), pull, (df * share - rest) * precision],
         }
     }
 }

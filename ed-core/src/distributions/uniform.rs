@@ -57,43 +57,26 @@ impl Family<2> for Density {
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(x: T, [low, high]: [T; 2], (density, log_prob): (T, T)) -> Terms<T, 2> {
-        Terms { log_prob, d_value: T::ZERO, d_params: [density, -density] }.inside(x >= low && x <= high)
+        Terms { log_prob, d_value: T::ZERO, d_params: [density, -density] }.inside(x > low && x < high)
     }
-}
-
-/// The nearest number between 0 and 1; NaN stays NaN.
-#[inline(always)]
-fn inside<T: Real>(z: T) -> T {
-    let z = if z < T::ZERO { T::ZERO } else { z };
-    if z > T::ONE { T::ONE } else { z }
 }
 
 impl Cdf<2> for Density {
-    #[inline(always)]
-    fn standard<A: Arch, T: Real>(x: T, [low, high]: [T; 2]) -> (T, T, [T; 2]) {
-        let slope = T::ONE / (high - low);
-        let z = (x - low) * slope;
-        (z, slope, [(z - T::ONE) * slope, -z * slope])
-    }
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        math::ln::<A, T>(inside(z))
-    }
-
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        math::ln::<A, T>(T::ONE - inside(z))
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        if z >= T::ZERO && z <= T::ONE { T::ZERO } else { T::NEG_INFINITY }
-    }
-
-    #[inline(always)]
-    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
-        math::ln::<A, T>(inside(high) - inside(low))
+    /// The part of the whole width that lies between the ends.
+    fn interval(low: f64, high: f64, [from, to]: [f64; 2]) -> Interval<2> {
+        let (cuts_low, cuts_high) = (low > from, high < to);
+        let inside = if cuts_high { high } else { to } - if cuts_low { low } else { from };
+        if inside <= 0.0 {
+            return Interval { log: f64::NEG_INFINITY, by_low: 0.0, by_high: 0.0, by_params: [0.0; 2] };
+        }
+        let (of_inside, of_whole) = (1.0 / inside, 1.0 / (to - from));
+        let if_cut = |cut: bool| if cut { of_inside } else { 0.0 };
+        Interval {
+            log: (inside / (to - from)).ln(),
+            by_low: -if_cut(cuts_low),
+            by_high: if_cut(cuts_high),
+            by_params: [of_whole - if_cut(!cuts_low), if_cut(!cuts_high) - of_whole],
+        }
     }
 }
 

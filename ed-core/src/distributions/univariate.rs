@@ -6,16 +6,19 @@
 /// Declares a distribution with parameters of any shapes that go together, each checked by a rule of
 /// [`require`](super::param::require): `Normal::new(A loc: finite, B scale: positive)`.
 ///
-/// Gives the type, the constructor, an accessor for each parameter, and `expand`.
+/// Gives the type, the constructor, an accessor for each parameter, and `expand`. `beside probs` keeps the form of the
+/// last parameter that another constructor was given, if it was.
 macro_rules! distribution {
     (
         $(#[$doc:meta])*
         $name:ident::$new:ident($($generic:ident $param:ident: $rule:ident),+) $(where $together:path)?
+        $(, beside $beside:ident)?
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name<S: dfdx::shapes::Shape = (), E: $crate::tensor::Float = f32> {
             $($param: $crate::tensor::Value<E>,)+
+            $($beside: Option<$crate::tensor::Value<E>>,)?
             shape: S,
         }
 
@@ -40,7 +43,7 @@ macro_rules! distribution {
                 let (($($param,)+), shape) = Params::join(($($param,)+), stringify!($name))?;
                 $(param::require(stringify!($name), stringify!($param), param::rule!($rule), &$param, param::$rule)?;)+
                 $(let $param = param::guard!($rule, $param);)+
-                let made = $name { $($param,)+ shape };
+                let made = $name { $($param,)+ $($beside: None,)? shape };
                 $($together(&made)?;)?
                 Ok(made)
             }
@@ -63,15 +66,16 @@ macro_rules! distribution {
             /// [`Error::Broadcast`](crate::Error::Broadcast) unless `shape` ends as the shape of the parameters does.
             pub fn expand<T: dfdx::shapes::Shape>(self, shape: T) -> $crate::Result<$name<T, E>> {
                 $crate::distributions::param::extends(stringify!($name), &self.shape, &shape)?;
-                Ok($name { $($param: self.$param,)+ shape })
+                Ok($name { $($param: self.$param,)+ $($beside: self.$beside,)? shape })
             }
         }
     };
 }
 
-/// The part of `impl Distribution` that follows from a [`Family`](crate::ops::density::Family) and its parameters.
+/// The part of `impl Distribution` that follows from a [`Family`](crate::ops::density::Family) and its parameters; a
+/// second family is the density by the form that the distribution keeps beside its last parameter.
 macro_rules! univariate {
-    ($name:ident, $family:ty, $($param:ident),+) => {
+    ($name:ident, $family:ty, $($param:ident),+ $(; $other:ty, $($before:ident)? => $beside:ident)?) => {
         type Elem = E;
         type Batch = S;
         type Shape = S;
@@ -90,6 +94,12 @@ macro_rules! univariate {
             value: &$crate::tensor::Var<S, E>,
         ) -> $crate::Result<$crate::tensor::Var<S, E>> {
             self.check_shape(value)?;
+            $(if let Some(beside) = &self.$beside {
+                let params = [$(&self.$before,)? beside];
+                return $crate::tensor::Var::from_value(
+                    $crate::ops::density::log_prob::<$other, E, _>(value.value(), params),
+                );
+            })?
             let params = [$(&self.$param),+];
             $crate::tensor::Var::from_value($crate::ops::density::log_prob::<$family, E, _>(value.value(), params))
         }
@@ -105,6 +115,12 @@ macro_rules! univariate {
             value: &$crate::tensor::Var<S, E>,
         ) -> $crate::Result<$crate::tensor::Var<(), E>> {
             self.check_shape(value)?;
+            $(if let Some(beside) = &self.$beside {
+                let params = [$(&self.$before,)? beside];
+                return $crate::tensor::Var::from_value(
+                    $crate::ops::density::log_prob_sum::<$other, E, _>(value.value(), params),
+                );
+            })?
             let params = [$(&self.$param),+];
             $crate::tensor::Var::from_value($crate::ops::density::log_prob_sum::<$family, E, _>(value.value(), params))
         }
@@ -115,7 +131,7 @@ pub(crate) use {distribution, univariate};
 
 pub(crate) use dfdx::shapes::Shape;
 
-pub(crate) use super::cdf::{HasCdf, has_cdf, loc_scale};
+pub(crate) use super::cdf::{HasCdf, has_cdf};
 pub(crate) use super::distribution::Distribution;
 pub(crate) use super::erased;
 pub(crate) use super::kl::{KlTo, closed_form};
@@ -125,12 +141,19 @@ pub(crate) use crate::kernels::dispatch::Arch;
 pub(crate) use crate::kernels::rng::{self, Key};
 pub(crate) use crate::kernels::{Real, math, sampling, special};
 pub(crate) use crate::ops::density::{Family, Terms};
-pub(crate) use crate::ops::interval::{Cdf, log1m_exp};
+pub(crate) use crate::ops::interval::{Cdf, Ends, Interval, Mass, loc_scale};
 pub(crate) use crate::ops::{elementwise as ew, sample as draws};
 pub(crate) use crate::tensor::{Float, Value, Var};
 
-/// A special function of `f64` on a number of either precision.
+/// `1 / scale`, finite for every positive scale.
 #[inline(always)]
-pub(crate) fn through_f64<T: Real>(x: T, f: impl FnOnce(f64) -> f64) -> T {
-    T::from_f64(f(x.to_f64()))
+pub(crate) fn inverse<T: Real>(scale: T) -> T {
+    let inverse = T::ONE / scale;
+    if inverse < T::INFINITY { inverse } else { T::MAX }
+}
+
+/// Whether a number is a count.
+#[inline(always)]
+pub(crate) fn is_count<T: Real>(x: T) -> bool {
+    x >= T::ZERO && x.floor() == x && x < T::INFINITY
 }

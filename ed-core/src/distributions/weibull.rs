@@ -30,69 +30,64 @@ struct Density;
 
 impl Family<2> for Density {
     const NAME: &'static str = "Weibull";
-    /// `ln k` and `ln λ`.
-    type Prepared<T: Real> = (T, T);
+    /// `1 / λ`, `ln k` and `ln λ`.
+    type Prepared<T: Real> = [T; 3];
 
     #[inline(always)]
-    fn prepare<A: Arch, T: Real>([concentration, scale]: [T; 2]) -> (T, T) {
-        (math::ln::<A, T>(concentration), math::ln::<A, T>(scale))
+    fn prepare<A: Arch, T: Real>([concentration, scale]: [T; 2]) -> [T; 3] {
+        [inverse(scale), math::ln::<A, T>(concentration), math::ln::<A, T>(scale)]
     }
 
     #[inline(always)]
     fn terms<A: Arch, T: Real>(
         x: T,
         [concentration, scale]: [T; 2],
-        (ln_concentration, ln_scale): (T, T),
+        [precision, ln_concentration, ln_scale]: [T; 3],
     ) -> Terms<T, 2> {
-        let ln = math::ln::<A, T>(x);
-        let log = ln - ln_scale;
-        let power = math::exp::<A, T>(concentration * log);
-        let pull = concentration * (power - T::ONE);
+        // Of the ratio, unless that is out of range: a difference of logarithms has the rounding of both.
+        let ratio = x * precision;
+        let in_range = ratio >= T::MIN_POSITIVE && ratio < T::INFINITY;
+        let ln = math::ln::<A, T>(if in_range { ratio } else { x });
+        let log = if in_range { ln } else { ln - ln_scale };
+        let more = math::expm1::<A, T>(concentration * log);
+        let pull = concentration * more;
         Terms {
-            log_prob: ln_concentration + concentration * log - power - ln,
+            log_prob: (ln_concentration - ln_scale) + (concentration - T::ONE) * log - (more + T::ONE),
             d_value: -(pull + T::ONE) / x,
-            d_params: [T::ONE / concentration + log * (T::ONE - power), pull / scale],
+            d_params: [T::ONE / concentration - log * more, pull / scale],
         }
         .inside(x > T::ZERO && x < T::INFINITY)
     }
 }
 
 impl<S: Shape, E: Float> Weibull<S, E> {
-    /// `Γ(1 + order / k)`: a moment of the distribution with scale 1.
-    fn unit_moment(&self, order: f64) -> Result<Var<S, E>> {
-        (order / self.concentration()? + 1.0).ln_gamma().exp().check()
+    /// `ln Γ(1 + order / k)`, of a moment of the distribution with scale 1.
+    fn ln_moment(&self, order: f64) -> Result<Var<S, E>> {
+        (order / self.concentration()? + 1.0).ln_gamma().check()
     }
 }
 
 impl Cdf<2> for Density {
-    /// `z = k ln (x/λ)` is the negative of a standard Gumbel number.
-    #[inline(always)]
-    fn standard<A: Arch, T: Real>(x: T, [concentration, scale]: [T; 2]) -> (T, T, [T; 2]) {
-        if x <= T::ZERO {
-            return (-T::INFINITY, T::ZERO, [T::ZERO; 2]);
+    /// `k ln (x/λ)` is the negative of a standard Gumbel number.
+    fn interval(low: f64, high: f64, [concentration, scale]: [f64; 2]) -> Interval<2> {
+        if high <= 0.0 {
+            return Interval { log: f64::NEG_INFINITY, by_low: 0.0, by_high: 0.0, by_params: [0.0; 2] };
         }
-        let log = math::ln::<A, T>(x / scale);
-        (concentration * log, concentration / x, [log, -concentration / scale])
-    }
-
-    #[inline(always)]
-    fn log_cdf<A: Arch, T: Real>(z: T) -> T {
-        gumbel::Density::log_survival::<A, T>(-z)
-    }
-
-    #[inline(always)]
-    fn log_survival<A: Arch, T: Real>(z: T) -> T {
-        gumbel::Density::log_cdf::<A, T>(-z)
-    }
-
-    #[inline(always)]
-    fn log_density<A: Arch, T: Real>(z: T) -> T {
-        gumbel::Density::log_density::<A, T>(-z)
-    }
-
-    #[inline(always)]
-    fn log_mass<A: Arch, T: Real>(low: T, high: T) -> T {
-        gumbel::Density::log_mass::<A, T>(-high, -low)
+        let inside = low > 0.0;
+        let end = |x: f64| concentration * (x / scale).ln();
+        let ends = Ends {
+            low: if inside { end(low) } else { f64::NEG_INFINITY },
+            high: end(high),
+            width: if inside { concentration * ((high - low) / low).ln_1p() } else { f64::INFINITY },
+        };
+        let mass = gumbel::mass(ends.flipped()).flipped();
+        let chain = |slope: f64, x: f64| if slope == 0.0 { 0.0 } else { slope * concentration / x };
+        Interval {
+            log: mass.log,
+            by_low: if inside { chain(mass.by_low, low) } else { 0.0 },
+            by_high: chain(mass.by_high, high),
+            by_params: [mass.by_stretch(ends) / concentration, -mass.by_both * concentration / scale],
+        }
     }
 }
 
@@ -114,12 +109,14 @@ impl<S: Shape, E: Float> Distribution for Weibull<S, E> {
     }
 
     fn mean(&self) -> Result<Var<S, E>> {
-        (self.scale()? * self.unit_moment(1.0)?).check()
+        (self.scale()? * self.ln_moment(1.0)?.exp()).check()
     }
 
+    /// `λ² (e^m₂ - e^2m₁)` for the logarithms of the moments, as a product: both may overflow.
     fn variance(&self) -> Result<Var<S, E>> {
-        let central = self.unit_moment(2.0)? - self.unit_moment(1.0)?.square();
-        (self.scale()?.square() * central).check()
+        let twice = 2.0 * self.ln_moment(1.0)?;
+        let central = (self.ln_moment(2.0)? - &twice).expm1();
+        (self.scale()?.square() * twice.exp() * central).check()
     }
 
     /// `γ (1 - 1/k) + ln(λ/k) + 1`, where `γ` is Euler's constant.

@@ -56,26 +56,103 @@ pub fn expm1<A: Arch, T: Real>(x: T) -> T {
     if x.abs() < T::EPSILON * T::HALF { x } else { value }
 }
 
-/// `ln(2^k (1 + f)) + c`, where `√½ ≤ 1 + f < √2` and `c` is a small correction.
+/// `f - ln(1 + f) - k ln2_lo - c`, where `√½ ≤ 1 + f < √2`: what the exact parts `k ln2_hi + f` of `ln(2^k (1 + f)) + c`
+/// leave.
 #[inline(always)]
-fn ln_of_parts<A: Arch, T: Real>(k: T, f: T, c: T) -> T {
+fn ln_tail<A: Arch, T: Real>(k: T, f: T, c: T) -> T {
     // ln(1 + f) = f - (f²/2 - s (f²/2 + R(s²))), s = f / (2 + f): the leading term is exact (fdlibm).
     let s = f / (T::TWO + f);
     let z = s * s;
     let half_square = T::HALF * f * f;
     let remainder = z * polynomial::<A, T>(z, T::TABLES.ln);
-    let low = s.mul_add::<A>(half_square + remainder, k.mul_add::<A>(T::TABLES.ln2_lo, c));
-    k * T::TABLES.ln2_hi - ((half_square - low) - f)
+    half_square - s.mul_add::<A>(half_square + remainder, k.mul_add::<A>(T::TABLES.ln2_lo, c))
+}
+
+/// `ln(2^k (1 + f)) + c`, where `√½ ≤ 1 + f < √2` and `c` is a small correction.
+#[inline(always)]
+fn ln_of_parts<A: Arch, T: Real>(k: T, f: T, c: T) -> T {
+    k * T::TABLES.ln2_hi - (ln_tail::<A, T>(k, f, c) - f)
+}
+
+/// `(k, m)` with `x = 2^k m` and `√½ ≤ m < √2`, for a positive number.
+#[inline(always)]
+fn decompose<T: Real>(x: T) -> (T, T) {
+    let subnormal = x < T::MIN_POSITIVE;
+    let (k, m) = if subnormal { x * T::TABLES.subnormal_scale } else { x }.decompose();
+    (if subnormal { k - T::TABLES.subnormal_exponent } else { k }, m)
 }
 
 /// Natural logarithm: 1 ulp; -∞ at 0, NaN below.
 #[inline(always)]
 pub fn ln<A: Arch, T: Real>(x: T) -> T {
-    let subnormal = x < T::MIN_POSITIVE;
-    let scaled = if subnormal { x * T::TABLES.subnormal_scale } else { x };
-    let (k, m) = scaled.decompose();
-    let k = if subnormal { k - T::TABLES.subnormal_exponent } else { k };
+    let (k, m) = decompose(x);
     ln_edges(x, ln_of_parts::<A, T>(k, m - T::ONE, T::ZERO))
+}
+
+/// `ln r` and `e - ln r`, where `e = r - 1` may be known to more digits than `r` has: 2 and 4 ulp. Near `r = 1` nothing
+/// cancels in the second one, as it would in a difference; 0 and ∞ have an infinite one.
+#[inline(always)]
+pub fn ln_and_rest<A: Arch, T: Real>(ratio: T, excess: T) -> (T, T) {
+    let (k, m) = decompose(ratio);
+    let near = k == T::ZERO;
+    let f = if near { excess } else { m - T::ONE };
+    let tail = ln_tail::<A, T>(k, f, T::ZERO);
+    let ln = ln_edges(ratio, k * T::TABLES.ln2_hi - (tail - f));
+    let rest = if near { tail } else { excess - ln };
+    (ln, if ratio < T::INFINITY { rest } else { ratio })
+}
+
+/// `ln x` and `ln x - c`; the second one loses nothing where the two are close but the rounding of a number below 1.
+#[inline(always)]
+pub fn ln_and_distance<A: Arch, T: Real>(x: T, c: T) -> (T, T) {
+    let (k, m) = decompose(x);
+    let f = m - T::ONE;
+    let tail = ln_tail::<A, T>(k, f, T::ZERO);
+    let whole = k * T::TABLES.ln2_hi;
+    let ln = ln_edges(x, whole - (tail - f));
+    (ln, if x > T::ZERO && x < T::INFINITY { (whole - c) - (tail - f) } else { ln - c })
+}
+
+/// `exp x` and how much more it is, as a part of it: the rounding error that the first number has, to a tenth of it.
+pub fn exp_and_lost<A: Arch>(x: f64) -> (f64, f64) {
+    let value = exp::<A, f64>(x);
+    if !(value >= f64::MIN_POSITIVE && value < f64::INFINITY) {
+        return (value, 0.0);
+    }
+    let (k, m) = value.decompose();
+    let f = m - 1.0;
+    (value, (x - k * f64::TABLES.ln2_hi - f) + ln_tail::<A, f64>(k, f, 0.0))
+}
+
+/// `a b` and what its rounding has lost.
+#[inline(always)]
+pub fn two_product<A: Arch, T: Real>(a: T, b: T) -> (T, T) {
+    let product = a * b;
+    if A::FMA {
+        return (product, a.mul_add::<A>(b, -product));
+    }
+    let (a_high, b_high) = (a.high_half(), b.high_half());
+    let (a_low, b_low) = (a - a_high, b - b_high);
+    (product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low)
+}
+
+/// `a + b` and what its rounding has lost.
+#[inline(always)]
+pub fn two_sum<T: Real>(a: T, b: T) -> (T, T) {
+    let sum = a + b;
+    let of_b = sum - a;
+    (sum, (a - (sum - of_b)) + (b - of_b))
+}
+
+/// `a b - c` with one rounding.
+#[inline(always)]
+pub fn product_minus<A: Arch, T: Real>(a: T, b: T, c: T) -> T {
+    if A::FMA {
+        return a.mul_add::<A>(b, -c);
+    }
+    let (product, lost) = two_product::<A, T>(a, b);
+    let difference = product - c;
+    if difference.is_finite() { difference + lost } else { difference }
 }
 
 /// `ln x` for a positive, normal, finite `x`; no meaning elsewhere.

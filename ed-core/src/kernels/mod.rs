@@ -39,6 +39,7 @@ pub mod pool;
 pub mod recurrent;
 pub mod reduce;
 pub mod rng;
+pub mod saddle_point;
 pub mod sampling;
 pub mod special;
 mod square;

@@ -142,15 +142,16 @@ pub fn argmax<T: Real>(x: &[T]) -> Option<usize> {
     x.iter().position(|&x| x == max || x.is_nan())
 }
 
-/// `ln Σ exp(x)` of one row.
+/// `ln Σ exp(x)` of one row, as the largest number and what is added to it: against a number of the row the two keep the
+/// digits that their sum would round away. An infinite maximum is all of it.
 #[inline(always)]
-fn row_log_sum_exp<A: Arch, T: Real>(x: &[T]) -> T {
+fn row_log_sum_exp<A: Arch, T: Real>(x: &[T]) -> [T; 2] {
     let max = fold(x, T::NEG_INFINITY, T::NEG_INFINITY, nan_max, nan_max);
     if !max.is_finite() {
-        return max;
+        return [max, T::ZERO];
     }
     let sum = fold(x, T::ZERO, T::NEG_INFINITY, |a, x| a + math::exp::<A, T>(x - max), |a, b| a + b);
-    max + math::ln::<A, T>(sum)
+    [max, math::ln::<A, T>(sum)]
 }
 
 /// Rows of at most a chunk of elements, at least one.
@@ -161,9 +162,9 @@ pub(super) fn rows_per_chunk(columns: usize) -> usize {
 /// Rows side by side, when a row is too short to fill the lanes itself.
 pub(super) const ROW_BLOCK: usize = 16;
 
-/// `ln Σ exp(x)` of `ROW_BLOCK` rows: one row in each lane.
+/// The two parts of `ln Σ exp(x)` of `ROW_BLOCK` rows: one row in each lane.
 #[inline(always)]
-fn row_block_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [T; ROW_BLOCK] {
+fn row_block_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [[T; ROW_BLOCK]; 2] {
     let x = &x[..ROW_BLOCK * columns];
     let mut max = [T::NEG_INFINITY; ROW_BLOCK];
     for column in 0..columns {
@@ -178,29 +179,30 @@ fn row_block_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [T; ROW_B
         }
     }
     for row in 0..ROW_BLOCK {
-        let total = max[row] + math::ln::<A, T>(sum[row]);
-        max[row] = if max[row].abs() < T::INFINITY { total } else { max[row] };
+        let ln = math::ln::<A, T>(sum[row]);
+        sum[row] = if max[row].abs() < T::INFINITY { ln } else { T::ZERO };
     }
-    max
+    [max, sum]
 }
 
-/// `ln Σ exp(x)` of up to `ROW_BLOCK` rows.
+/// The two parts of `ln Σ exp(x)` of up to `ROW_BLOCK` rows.
 #[inline(always)]
-pub(super) fn rows_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [T; ROW_BLOCK] {
+pub(super) fn rows_log_sum_exp<A: Arch, T: Real>(x: &[T], columns: usize) -> [[T; ROW_BLOCK]; 2] {
     if columns <= LANES && x.len() == ROW_BLOCK * columns {
         return row_block_log_sum_exp::<A, T>(x, columns);
     }
-    let mut totals = [T::ZERO; ROW_BLOCK];
-    for (total, row) in totals.iter_mut().zip(x.chunks_exact(columns)) {
-        *total = row_log_sum_exp::<A, T>(row);
+    let mut parts = [[T::ZERO; ROW_BLOCK]; 2];
+    for (index, row) in x.chunks_exact(columns).enumerate() {
+        [parts[0][index], parts[1][index]] = row_log_sum_exp::<A, T>(row);
     }
-    totals
+    parts
 }
 
 struct LogSumExp<'a, T> {
     x: &'a [T],
     columns: usize,
-    out: &'a mut [T],
+    largest: &'a mut [T],
+    added: &'a mut [T],
 }
 
 impl<T: Real> Kernel for LogSumExp<'_, T> {
@@ -208,8 +210,13 @@ impl<T: Real> Kernel for LogSumExp<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) {
-        for (out, x) in self.out.chunks_mut(ROW_BLOCK).zip(self.x.chunks(ROW_BLOCK * self.columns)) {
-            out.copy_from_slice(&rows_log_sum_exp::<A, T>(x, self.columns)[..out.len()]);
+        let rows = self.x.chunks(ROW_BLOCK * self.columns);
+        for ((largest, added), x) in
+            self.largest.chunks_mut(ROW_BLOCK).zip(self.added.chunks_mut(ROW_BLOCK)).zip(rows)
+        {
+            let parts = rows_log_sum_exp::<A, T>(x, self.columns);
+            largest.copy_from_slice(&parts[0][..largest.len()]);
+            added.copy_from_slice(&parts[1][..added.len()]);
         }
     }
 }
@@ -219,13 +226,22 @@ impl<T: Real> Kernel for LogSumExp<'_, T> {
 /// A row with an infinite maximum gives it; a row with NaN gives NaN; rows of no columns give -∞.
 /// As many rows are written as both slices have.
 pub fn log_sum_exp<T: Real>(x: &[T], columns: usize, out: &mut [T]) {
+    let mut added = vec![T::ZERO; out.len()];
+    log_sum_exp_parts(x, columns, out, &mut added);
+    out.iter_mut().zip(added).for_each(|(out, added)| *out += added);
+}
+
+/// [`log_sum_exp`] in two parts, the largest number of each row and what is added to it: `x - largest - added` keeps the
+/// digits that the sum of the two would round away.
+pub fn log_sum_exp_parts<T: Real>(x: &[T], columns: usize, largest: &mut [T], added: &mut [T]) {
     if columns == 0 {
-        return out.fill(T::NEG_INFINITY);
+        added.fill(T::ZERO);
+        return largest.fill(T::NEG_INFINITY);
     }
-    let rows = out.len().min(x.len() / columns);
-    let parts = (&mut out[..rows], Rows::new(&x[..rows * columns], columns));
-    for_each(parts, rows_per_chunk(columns), |_, (out, x)| {
-        dispatch(LogSumExp { x: x.into_inner(), columns, out });
+    let rows = largest.len().min(added.len()).min(x.len() / columns);
+    let parts = (&mut largest[..rows], &mut added[..rows], Rows::new(&x[..rows * columns], columns));
+    for_each(parts, rows_per_chunk(columns), |_, (largest, added, x)| {
+        dispatch(LogSumExp { x: x.into_inner(), columns, largest, added });
     });
 }
 
@@ -242,11 +258,11 @@ impl<T: Real> Kernel for LogSoftmax<'_, T> {
     fn run<A: Arch>(self) {
         let size = ROW_BLOCK * self.columns;
         for (out, x) in self.out.chunks_mut(size).zip(self.x.chunks(size)) {
-            let totals = rows_log_sum_exp::<A, T>(x, self.columns);
+            let [largest, added] = rows_log_sum_exp::<A, T>(x, self.columns);
             let rows = out.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns));
-            for ((out, x), total) in rows.zip(totals) {
+            for ((out, x), (largest, added)) in rows.zip(largest.into_iter().zip(added)) {
                 for (out, &x) in out.iter_mut().zip(x) {
-                    *out = x - total;
+                    *out = (x - largest) - added;
                 }
             }
         }

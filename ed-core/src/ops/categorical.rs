@@ -6,7 +6,7 @@ use super::elementwise::scale;
 use super::reduce::add_softmax;
 use crate::bijectors::constraint::at;
 use crate::error::{Error, Result};
-use crate::kernels::reduce::log_sum_exp;
+use crate::kernels::reduce::log_sum_exp_parts;
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Dims, Float, Keep, Op, Value};
 
@@ -35,11 +35,13 @@ impl<E: Float> Op<E> for ClassLogProb {
         let (logits, classes) = (inputs[0], inputs[1]);
         let normalisers = keep.saved();
         normalisers.clear();
-        normalisers.resize(classes.len(), E::ZERO);
-        log_sum_exp(logits, self.columns, normalisers);
-        let rows = logits.chunks_exact(self.columns).zip(classes).zip(normalisers.iter());
-        let terms = rows.map(|((row, &class), &normaliser)| match column(class, self.columns) {
-            Some(column) => row[column] - normaliser,
+        normalisers.resize(2 * classes.len(), E::ZERO);
+        let (largest, added) = normalisers.split_at_mut(classes.len());
+        log_sum_exp_parts(logits, self.columns, largest, added);
+        let rows = logits.chunks_exact(self.columns).zip(classes).zip(largest.iter().zip(added.iter()));
+        let terms = rows.map(|((row, &class), (&largest, &added))| match column(class, self.columns) {
+            // Logits count by their differences: those are taken first.
+            Some(column) => (row[column] - largest) - added,
             None => E::NEG_INFINITY,
         });
         if self.summed {
@@ -55,7 +57,8 @@ impl<E: Float> Op<E> for ClassLogProb {
         let Some(slot) = pass.grad(0) else { return };
         let one_row = |row: usize, grad: &mut [E]| {
             let weight = grad_out[if summed { 0 } else { row }];
-            add_softmax(&logits[row * columns..][..columns], normalisers[row], -weight, grad);
+            let normaliser = [normalisers[row], normalisers[row + classes.len()]];
+            add_softmax(&logits[row * columns..][..columns], normaliser, -weight, grad);
             if let Some(column) = column(classes[row], columns) {
                 grad[column] += weight;
             }

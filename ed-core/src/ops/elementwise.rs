@@ -6,15 +6,7 @@ use std::sync::Arc;
 use super::loops::{self, BinaryFn, UnaryFn};
 use crate::error::Error;
 use crate::kernels::dispatch::Arch;
-use crate::kernels::{Real, math};
-mod special {
-    pub fn ln_gamma(x: f64) -> f64 {
-        libm::lgamma(x)
-    }
-    pub fn digamma(x: f64) -> f64 {
-        special::Gamma::digamma(x)
-    }
-}
+use crate::kernels::{Real, math, special};
 use crate::tensor::tape::apply;
 use crate::tensor::{Backward, Float, Keep, Op, Value, larger};
 
@@ -118,8 +110,8 @@ unary! {
     sin Sin (x, y) T::from_f64(x.to_f64().sin()), T::from_f64(x.to_f64().cos());
     cos Cos (x, y) T::from_f64(x.to_f64().cos()), T::from_f64(-x.to_f64().sin());
     ln_gamma LnGamma (x, y) T::from_f64(special::ln_gamma(x.to_f64())), T::from_f64(special::digamma(x.to_f64()));
-    digamma Digamma (x, y) T::from_f64(crate::kernels::special::digamma(x.to_f64())),
-        T::from_f64(crate::kernels::special::trigamma(x.to_f64()));
+    digamma Digamma (x, y) T::from_f64(special::digamma(x.to_f64())),
+        T::from_f64(special::trigamma(x.to_f64()));
 }
 
 #[derive(Clone, Copy, Debug)]

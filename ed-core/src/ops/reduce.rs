@@ -194,7 +194,7 @@ pub(crate) fn sum_last<E: Float>(x: &Value<E>) -> Value<E> {
 
 struct AddSoftmax<'a, T> {
     x: &'a [T],
-    normaliser: T,
+    normaliser: [T; 2],
     factor: T,
     grad: &'a mut [T],
 }
@@ -203,14 +203,15 @@ impl<T: Real> Kernel for AddSoftmax<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<A: Arch>(self) {
+        let [largest, added] = self.normaliser;
         for (grad, &x) in self.grad.iter_mut().zip(self.x) {
-            *grad += self.factor * math::exp::<A, T>(x - self.normaliser);
+            *grad += self.factor * math::exp::<A, T>((x - largest) - added);
         }
     }
 }
 
-/// `grad += factor softmax(x)`, with `normaliser = logsumexp(x)`.
-pub(crate) fn add_softmax<T: Real>(x: &[T], normaliser: T, factor: T, grad: &mut [T]) {
+/// `grad += factor softmax(x)`, with `logsumexp(x)` in two parts, of which the larger is taken away first.
+pub(crate) fn add_softmax<T: Real>(x: &[T], normaliser: [T; 2], factor: T, grad: &mut [T]) {
     dispatch(AddSoftmax { x, normaliser, factor, grad });
 }
 
@@ -233,7 +234,7 @@ impl<E: Float> Op<E> for LogSumExpLast {
         let Some(slot) = pass.grad(0) else { return };
         let rows = slot.add().chunks_mut(self.row.max(1)).zip(x.chunks(self.row.max(1)));
         for ((grad, x), (&out, &g)) in rows.zip(out.iter().zip(grad_out)) {
-            add_softmax(x, out, g, grad);
+            add_softmax(x, [out, E::ZERO], g, grad);
         }
     }
 }

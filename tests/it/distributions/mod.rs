@@ -3,6 +3,8 @@
 //! Statistical bounds are five standard errors with fixed keys; a right implementation misses one with a probability of
 //! about 6e-7, so that the thousand checks of this folder raise a false alarm in one of 1700 choices of keys.
 
+mod edges;
+mod extremes;
 mod golden;
 mod laws;
 mod mixture_logistic;
