@@ -26,9 +26,11 @@ fn close(got: f64, exact: f64, relative: f64) {
 #[test]
 fn a_probability_of_zero_or_one_is_certainty_with_finite_slopes() -> Result<()> {
     let impossible = f64::NEG_INFINITY;
-    assert_eq!(slope(0.0, Bernoulli::from_probs::<&Var<(), f64>>, 0.0)?, (0.0, -1.0));
-    assert_eq!(slope(0.0, Bernoulli::from_probs::<&Var<(), f64>>, 1.0)?, (impossible, 0.0));
-    assert_eq!(slope(1.0, Bernoulli::from_probs::<&Var<(), f64>>, 1.0)?, (0.0, 1.0));
+    let coin = |p: &Var<(), f64>| Bernoulli::from_probs(p);
+    let counts = |rate: &Var<(), f64>| Poisson::new(rate);
+    assert_eq!(slope(0.0, coin, 0.0)?, (0.0, -1.0));
+    assert_eq!(slope(0.0, coin, 1.0)?, (impossible, 0.0));
+    assert_eq!(slope(1.0, coin, 1.0)?, (0.0, 1.0));
     let five = |p: &Var<(), f64>| Binomial::from_probs(5.0, p);
     assert_eq!(slope(1.0, five, 2.0)?, (impossible, 0.0));
     assert_eq!(slope(1.0, five, 5.0)?, (0.0, 5.0));
@@ -37,8 +39,8 @@ fn a_probability_of_zero_or_one_is_certainty_with_finite_slopes() -> Result<()> 
     let logits = |logit: &Var<(), f64>| Binomial::from_logits(5.0, logit);
     assert_eq!(slope(f64::INFINITY, logits, 2.0)?, (impossible, 0.0));
     assert_eq!(slope(f64::NEG_INFINITY, logits, 0.0)?, (0.0, 0.0));
-    assert_eq!(slope(0.0, Poisson::new::<&Var<(), f64>>, 0.0)?, (0.0, -1.0));
-    assert_eq!(slope(0.0, Poisson::new::<&Var<(), f64>>, 2.0)?, (impossible, 0.0));
+    assert_eq!(slope(0.0, counts, 0.0)?, (0.0, -1.0));
+    assert_eq!(slope(0.0, counts, 2.0)?, (impossible, 0.0));
     Ok(())
 }
 
@@ -70,8 +72,8 @@ fn probabilities_and_logits_say_the_same() -> Result<()> {
         close(coins[a].entropy()?.item()?, coins[b].entropy()?.item()?, 1e-15);
     }
     let (by_p, by_logit) = (
-        slope(p, Bernoulli::from_probs::<&Var<(), f64>>, 1.0)?,
-        slope(logit, Bernoulli::from_logits::<&Var<(), f64>>, 1.0)?,
+        slope(p, |p: &Var<(), f64>| Bernoulli::from_probs(p), 1.0)?,
+        slope(logit, |logit: &Var<(), f64>| Bernoulli::from_logits(logit), 1.0)?,
     );
     close(by_p.1 * p * (1.0 - p), by_logit.1, 1e-14);
     Ok(())
