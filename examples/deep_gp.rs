@@ -306,16 +306,18 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
             let (mean, sd) = field.moments();
             let map = |title: &str, values: &[f64]| {
                 let (x, y) = (terrain.longitude.clone(), terrain.latitude.clone());
-                HeatMap::new(title, values, terrain.num_columns, x, y).labels("degrees east", "degrees north")
+                HeatMap::new(title, values, terrain.num_columns, x, y)
+                    .labels("degrees east", "degrees north")
+                    .unit("metres")
             };
-            map("Elevation by a deep Gaussian process, metres", &mean).save("out/deep_gp/field.png")?;
+            map("Elevation by a deep Gaussian process", &mean).save("out/deep_gp/field.png")?;
             let seen: Vec<(f64, f64)> = train
                 .features
                 .chunks(2)
                 .map(|x| (x[0], x[1]))
                 .step_by((train.num_rows / 60).max(1))
                 .collect();
-            map("Its standard deviation, metres, and some of the observations", &sd)
+            map("Its standard deviation, and some of the observations", &sd)
                 .points(&seen)
                 .save("out/deep_gp/uncertainty.png")?;
         }

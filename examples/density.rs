@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use common::{Options, Own, Report};
 use ed::data::{Batches, Standardiser, split_indices, table_with_splits};
+use ed::diagnostics::quantile;
 use ed::kernels::rng;
 use ed::params::optimizer::{Adam, Optimizer, Schedule};
 use ed::params::with_params;
@@ -190,6 +191,7 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
         ),
     ];
     let mut figures = Table::new(["", "parameters", "log-likelihood", "standard error"]).digits(4);
+    let mut maps = Vec::new();
     for (key, name, (log_prob, num_parameters)) in fits {
         let held_out = log_prob(&data.test)?;
         let count = held_out.len() as f64;
@@ -205,21 +207,42 @@ fn compare(data: &Data, options: &Options, report: &mut Report) -> Result<()> {
         report.add(format!("{}.{key}.log_likelihood", data.name), mean);
         report.add(format!("{}.{key}.standard_error", data.name), error);
         if width == 2 {
-            picture(data, name, key, options, &log_prob)?;
+            maps.push((name, key, map(options, &log_prob)?));
         }
     }
     println!("{figures}");
-    Ok(())
+    pictures(data, options, &maps)
 }
 
-fn picture(data: &Data, name: &str, key: &str, options: &Options, log_prob: &LogProb) -> Result<()> {
-    let side = options.pick(160, 24);
+/// Cells along an edge of a map.
+fn side(options: &Options) -> usize {
+    options.pick(160, 24)
+}
+
+/// The density over the square from -3 to 3.
+fn map(options: &Options, log_prob: &LogProb) -> Result<Vec<f64>> {
+    let side = side(options);
     let at = |place: usize| -3.0 + 6.0 * (place as f32 + 0.5) / side as f32;
     let grid = (0..side * side).flat_map(|cell| [at(cell % side), at(cell / side)]).collect();
     let density = log_prob(&Rows::from_vec(grid, (side * side, 2))?)?;
-    let density: Vec<f64> = density.iter().map(|&x| f64::from(x).exp()).collect();
-    HeatMap::new(format!("{}: {name}", data.name), &density, side, -3.0..3.0, -3.0..3.0)
-        .save(format!("out/density/{}_{key}.png", data.name))?;
+    Ok(density.iter().map(|&x| f64::from(x).exp()).collect())
+}
+
+/// A map of each density in the same colours, with some of the rows that it learnt from.
+fn pictures(data: &Data, options: &Options, maps: &[(&str, &str, Vec<f64>)]) -> Result<()> {
+    // Single cells may be far higher than all others.
+    let top = maps.iter().map(|(_, _, density)| quantile(density, 0.995)).fold(f64::MIN_POSITIVE, f64::max);
+    let rows = data.train.to_vec()?;
+    let points: Vec<(f64, f64)> =
+        rows.chunks(2).take(150).map(|row| (f64::from(row[0]), f64::from(row[1]))).collect();
+    for (name, key, density) in maps {
+        HeatMap::new(format!("{}: {name}", data.name), density, side(options), -3.0..3.0, -3.0..3.0)
+            .labels("x₁", "x₂")
+            .unit("density")
+            .limits(0.0..top)
+            .points(&points)
+            .save(format!("out/density/{}_{key}.png", data.name))?;
+    }
     Ok(())
 }
 

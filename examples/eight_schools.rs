@@ -13,7 +13,7 @@ mod common;
 use std::process::ExitCode;
 
 use ed::data::{EightSchools, eight_schools as data};
-use ed::plot::{Interval, IntervalPlot};
+use ed::plot::{DensityPlot, EnergyPlot, Interval, IntervalPlot, RankPlot, TracePlot};
 use ed::prelude::*;
 
 /// The effects of coaching, partially pooled: `theta[j] ~ Normal(mu, tau)`.
@@ -80,6 +80,11 @@ fn plot(schools: &EightSchools, draws: &McmcDraws) -> Result<()> {
         .method("pooled", &pooled)
         .reference(0.0)
         .save("out/eight_schools/effects.png")?;
+    let spread = draws.only(["mu", "tau"])?;
+    TracePlot::of(&spread).save("out/eight_schools/trace.png")?;
+    RankPlot::of(&spread, "tau")?.save("out/eight_schools/ranks.png")?;
+    DensityPlot::of(&spread, "tau")?.save("out/eight_schools/tau.png")?;
+    EnergyPlot::of(draws)?.save("out/eight_schools/energy.png")?;
     println!("out/eight_schools/effects.png shows the effects before and after pooling.");
     Ok(())
 }

@@ -122,6 +122,7 @@ fn picture(name: &str, key: &str, options: &Options, v: &[f64], x: &[f64]) -> Re
     let points: Vec<(f64, f64)> = x.iter().copied().zip(v.iter().copied()).filter(inside).take(400).collect();
     HeatMap::new(format!("Neal's funnel: {name}"), &values, side, -12.0..12.0, -9.0..9.0)
         .labels("x₁", "v")
+        .unit("log-density")
         .points(&points)
         .save(format!("out/flow_guide/{key}.png"))?;
     Ok(())

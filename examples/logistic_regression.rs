@@ -82,12 +82,16 @@ fn main() -> ExitCode {
 
         let point = |&x: &f64| Interval { low: x, mid: x, high: x };
         let modes: Vec<Interval> = modes.iter().map(point).collect();
-        IntervalPlot::new("Three posteriors of one model", "coefficient (median and 90 %)", names)
-            .method("SVI, mean field", &intervals(&by_svi))
-            .method("MAP", &modes)
-            .method("NUTS", &intervals(&by_nuts))
-            .reference(0.0)
-            .save("out/logistic_regression/coefficients.png")?;
+        IntervalPlot::new(
+            "Three posteriors of one model",
+            "coefficient per standard deviation of the feature (median and 90 %)",
+            names,
+        )
+        .method("SVI, mean field", &intervals(&by_svi))
+        .method("MAP", &modes)
+        .method("NUTS", &intervals(&by_nuts))
+        .reference(0.0)
+        .save("out/logistic_regression/coefficients.png")?;
         println!("out/logistic_regression/coefficients.png shows the same.");
         Ok(())
     })

@@ -19,7 +19,7 @@ use ed::data::Batches;
 use ed::layers::reversible::{bits_per_dim, dequantize};
 use ed::params::optimizer::{Adam, Optimizer, Schedule};
 use ed::params::with_params;
-use ed::plot::HeatMap;
+use ed::plot::ImageGrid;
 use ed::prelude::*;
 use images::Data;
 
@@ -84,28 +84,17 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
             model.forward(base)
         })
     })?;
-    mosaic(&data, &outputs.to_vec()?, SIDE)?.save("out/realnvp/samples.png")?;
+    let title = format!("Draws from a density of {}", data.name);
+    let top = (data.levels - 1) as f32;
+    let draws = outputs.to_vec()?;
+    let grid = draws.chunks(data.pixels).fold(ImageGrid::new(title, data.side(), SIDE), |grid, image| {
+        // A draw is a level and a fraction of the next one.
+        let image: Vec<f32> = image.iter().map(|x| x.floor() / top).collect();
+        grid.image("", &image)
+    });
+    grid.save("out/realnvp/samples.png")?;
     println!("Drawn: out/realnvp/samples.png.");
     Ok(())
-}
-
-/// Images side by side, the first one at the upper left.
-fn mosaic(data: &Data, images: &[f32], side: usize) -> Result<HeatMap> {
-    let width = data.pixels.isqrt();
-    let pitch = width + 1;
-    let total = side * pitch;
-    let mut cells = vec![f64::NAN; total * total];
-    for (index, image) in images.chunks(data.pixels).enumerate() {
-        let (row, column) = (index / side, index % side);
-        for (place, &x) in image.iter().enumerate() {
-            let (y, x_place) = (row * pitch + place / width, column * pitch + place % width);
-            let level = f64::from(x.floor().clamp(0.0, data.levels as f32 - 1.0));
-            // The first row of a map is its lowest.
-            cells[(total - 1 - y) * total + x_place] = level;
-        }
-    }
-    let edge = 0.0..total as f64;
-    Ok(HeatMap::new(format!("Draws from a density of {}", data.name), &cells, total, edge.clone(), edge))
 }
 
 fn main() -> ExitCode {

@@ -26,7 +26,13 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return File::options().write(true).open(path)?.write_all(bytes);
     }
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|why| match folder.ancestors().find(|part| part.is_file()) {
+            Some(file) => {
+                let why = format!("`{}` is a file and not a folder", file.display());
+                io::Error::new(io::ErrorKind::NotADirectory, why)
+            }
+            None => why,
+        })?;
     }
     remove_abandoned(path, name);
     let (temporary, mut file) = create_beside(path, name)?;

@@ -113,6 +113,13 @@ pub enum Error {
         /// The names that the model has.
         known: Vec<String>,
     },
+    /// A name of which there are no draws.
+    NotDrawn {
+        /// The name.
+        name: String,
+        /// The names that have been drawn.
+        known: Vec<String>,
+    },
     /// Two random variables of one run of a model have the same name.
     DuplicateSite {
         /// The name.
@@ -377,6 +384,12 @@ impl fmt::Display for Error {
             Error::NoSuchSite { name, known } => {
                 write!(f, "the model has no site `{name}`; its sites are: {}", listed(known))
             }
+            Error::NotDrawn { name, known } => write!(
+                f,
+                "there are no draws of `{name}`, only of {}; what a model observes is data and is not drawn \
+                 (`posterior_predictive` draws it anew)",
+                listed(known)
+            ),
             Error::DuplicateSite { name } => write!(
                 f,
                 "two random variables are named `{name}` in one run of the model; give each its own name, call the \

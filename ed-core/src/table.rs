@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// Digits that tell any two doubles apart.
+const MAX_DIGITS: usize = 17;
+/// Decimals of the smallest double: behind them stand only zeros, and the formatter takes no more than 2¹⁶.
+const MAX_DECIMALS: usize = 1074;
+
 /// One entry of a [`Table`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -11,7 +16,7 @@ pub enum Cell {
     Count(u64),
     /// A real number, printed with the table's significant digits.
     Number(f64),
-    /// A real number, printed with this many decimals.
+    /// A real number, printed with this many decimals, at most 1,074.
     Fixed(f64, usize),
 }
 
@@ -76,9 +81,9 @@ impl Table {
         Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new(), digits: 3 }
     }
 
-    /// Significant digits of [`Cell::Number`], at least one.
+    /// Significant digits of [`Cell::Number`], from one to seventeen.
     pub fn digits(mut self, digits: usize) -> Self {
-        self.digits = digits.max(1);
+        self.digits = digits;
         self
     }
 
@@ -121,7 +126,10 @@ impl Table {
             Cell::Text(text) => (text.clone(), false),
             Cell::Count(count) => (count.to_string(), true),
             Cell::Number(number) => (significant(*number, self.digits), number.is_finite()),
-            Cell::Fixed(number, decimals) => (format!("{number:.decimals$}"), number.is_finite()),
+            Cell::Fixed(number, decimals) => {
+                let decimals = (*decimals).min(MAX_DECIMALS);
+                (format!("{number:.decimals$}"), number.is_finite())
+            }
         }
     }
 }
@@ -137,9 +145,11 @@ impl fmt::Display for Table {
             for (line, text) in
                 lines.iter_mut().zip(std::iter::once(header).chain(texts.iter().map(String::as_str)))
             {
+                // The formatter pads to fewer than 2¹⁶ characters; texts may be longer.
+                let padding = " ".repeat(width - text.chars().count());
                 match index {
-                    0 => line.push_str(&format!("{text:<width$}")),
-                    _ => line.push_str(&format!("  {text:>width$}")),
+                    0 => line.extend([text, &padding]),
+                    _ => line.extend(["  ", &padding, text]),
                 }
             }
         }
@@ -148,7 +158,7 @@ impl fmt::Display for Table {
 }
 
 /// `number` rounded to `digits` significant digits: plain from 0.0001 up to 10⁶ (the whole part is never
-/// rounded), with a power of ten outside.
+/// rounded), with a power of ten outside. From one digit to seventeen: a double has no more.
 ///
 /// ```
 /// # use ed_core::table::significant;
@@ -161,7 +171,7 @@ pub fn significant(number: f64, digits: usize) -> String {
     if !number.is_finite() {
         return format!("{number}");
     }
-    let decimals = digits.max(1) - 1;
+    let decimals = digits.clamp(1, MAX_DIGITS) - 1;
     // Rust rounds to the wanted digits here, so that 9.999 counts as 10.0 below.
     let rounded = format!("{number:.decimals$e}");
     let exponent: i32 = rounded.split_once('e').and_then(|(_, e)| e.parse().ok()).unwrap_or(0);
@@ -203,6 +213,19 @@ mod tests {
     fn widens_for_rows_longer_than_the_header() {
         assert_eq!(Table::new(["a"]).row(["b".into(), "c".into()]).to_string(), "a\nb  c\n");
         assert_eq!(Table::new([""; 0]).to_string(), "\n");
+    }
+
+    #[test]
+    fn any_number_of_digits_prints() {
+        for digits in [0, 17, 18, 70_000, usize::MAX] {
+            assert!(significant(0.0, digits).starts_with('0'));
+            assert!(significant(1e-300, digits).ends_with("e-300"));
+            let table = Table::new(["", "x"]).digits(digits).row(["a".into(), 0.1.into()]);
+            assert!(table.row(["b".into(), Cell::Fixed(2.5, digits)]).to_string().contains("0.1"));
+        }
+        assert!(Table::new(["x".repeat(70_000)]).row(["y".into(), 1.0.into()]).to_string().len() > 140_000);
+        assert_eq!(significant(0.1, 17), "0.10000000000000001");
+        assert_eq!(significant(0.1, 70_000), significant(0.1, 17));
     }
 
     #[test]

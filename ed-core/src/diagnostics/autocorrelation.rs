@@ -1,7 +1,7 @@
 //! Autocovariance of chains by the fast Fourier transform.
 
-use super::chains::mean;
-use std::f64::consts::TAU;
+use super::chains::{mean, standardised};
+use super::fourier::{Complex, Plan};
 
 /// Autocovariance of one chain at lags `0..chain.len()`, divisor `n` at every lag (the biased estimate, whose
 /// noise does not grow with the lag).
@@ -27,7 +27,7 @@ pub fn autocorrelation(chain: &[f64]) -> Vec<f64> {
     if chain.iter().all(|&x| Some(x) == first) {
         return vec![f64::NAN; chain.len()];
     }
-    let mut covariance = autocovariance(chain);
+    let mut covariance = mean_autocovariance(&standardised(&[chain]).0);
     let at_zero = covariance[0];
     covariance.iter_mut().for_each(|c| *c /= at_zero);
     covariance
@@ -58,51 +58,4 @@ pub(super) fn mean_autocovariance<C: AsRef<[f64]>>(chains: &[C]) -> Vec<f64> {
     plan.transform(&mut power);
     let scale = (size * draws * chains.len()) as f64;
     power[..draws].iter().map(|z| z.re / scale).collect()
-}
-
-#[derive(Clone, Copy, Default)]
-struct Complex {
-    re: f64,
-    im: f64,
-}
-
-/// Iterative radix-2 transform (Cooley & Tukey, 1965) of one size.
-struct Plan {
-    /// `exp(-2πi k / size)` for `k < size / 2`.
-    roots: Vec<Complex>,
-}
-
-impl Plan {
-    /// `size`: a power of two, at least two.
-    fn new(size: usize) -> Self {
-        let root = |k: usize| {
-            let (sin, cos) = (-TAU * k as f64 / size as f64).sin_cos();
-            Complex { re: cos, im: sin }
-        };
-        Self { roots: (0..size / 2).map(root).collect() }
-    }
-
-    fn transform(&self, data: &mut [Complex]) {
-        let size = data.len();
-        let bits = size.trailing_zeros();
-        for i in 0..size {
-            let j = i.reverse_bits() >> (usize::BITS - bits);
-            if i < j {
-                data.swap(i, j);
-            }
-        }
-        let mut half = 1;
-        while half < size {
-            let stride = size / (2 * half);
-            for block in data.chunks_exact_mut(2 * half) {
-                let (low, high) = block.split_at_mut(half);
-                for ((a, b), w) in low.iter_mut().zip(high).zip(self.roots.iter().step_by(stride)) {
-                    let turned = Complex { re: b.re * w.re - b.im * w.im, im: b.re * w.im + b.im * w.re };
-                    *b = Complex { re: a.re - turned.re, im: a.im - turned.im };
-                    *a = Complex { re: a.re + turned.re, im: a.im + turned.im };
-                }
-            }
-            half *= 2;
-        }
-    }
 }

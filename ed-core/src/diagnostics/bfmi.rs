@@ -1,6 +1,6 @@
 //! Energy diagnostic of Hamiltonian samplers.
 
-use super::chains::{mean, variance};
+use super::chains::{mean, standardised, variance};
 
 /// Estimated Bayesian fraction of missing information of one chain's energies: mean squared change over the
 /// variance, `E[(Eₜ - Eₜ₋₁)²] / Var[E]`.
@@ -16,6 +16,7 @@ use super::chains::{mean, variance};
 /// assert!((bfmi(&[1.0, 3.0, 2.0]) - 2.5).abs() < 1e-15);
 /// ```
 pub fn bfmi(energies: &[f64]) -> f64 {
+    let energies = &standardised(&[energies]).0[0];
     let changes = energies.windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
     mean(changes) / variance(energies.iter().copied())
 }

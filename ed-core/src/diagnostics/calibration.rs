@@ -6,6 +6,8 @@ use super::probabilities::checked;
 
 /// Number of confidence bins in Guo et al. (2017) and most papers after it.
 pub const NUM_BINS: usize = 15;
+/// Most bins of a reliability diagram: more than any picture shows.
+const MAX_BINS: usize = 10_000;
 
 /// A classifier's probabilities beside the true labels, checked once and scored in several ways.
 ///
@@ -101,7 +103,8 @@ impl Predictions {
     }
 
     /// Expected calibration error over [`NUM_BINS`] bins of equal count, which no empty bin and no crowded
-    /// last bin can distort.
+    /// last bin can distort. Rows of one confidence share a bin, that of the first of them, so that the order of the
+    /// rows does not matter.
     ///
     /// Nixon, Dusenberry, Zhang, Jerfel & Tran, "Measuring calibration in deep learning" (2019), section 3.2,
     /// for the most probable class.
@@ -109,28 +112,35 @@ impl Predictions {
         let mut outcomes: Vec<(f64, bool)> = self.outcomes().collect();
         outcomes.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (short, longer) = (outcomes.len() / NUM_BINS, outcomes.len() % NUM_BINS);
-        let mut rest = &outcomes[..];
         let mut bins = Vec::with_capacity(NUM_BINS);
+        let (mut start, mut end) = (0, 0);
         for index in 0..NUM_BINS {
-            let (bin, after) = rest.split_at(short + usize::from(index < longer));
-            rest = after;
-            if let (Some(first), Some(last)) = (bin.first(), bin.last()) {
-                bins.push(summarise(bin, first.0, last.0));
+            end += short + usize::from(index < longer);
+            // The bins before may have taken rows of this one.
+            if start >= end {
+                continue;
             }
+            let last = outcomes[end - 1].0;
+            let stop = outcomes.partition_point(|outcome| outcome.0 <= last);
+            bins.push(summarise(&outcomes[start..stop], outcomes[start].0, last));
+            start = stop;
         }
         self.gap(&bins)
     }
 
     /// Bins of equal width over the confidence (the probability of the most probable class), for a reliability
-    /// diagram. At least one bin.
+    /// diagram: at least one bin and at most 10,000.
     pub fn reliability(&self, num_bins: usize) -> Vec<ReliabilityBin> {
-        let num_bins = num_bins.max(1);
+        let num_bins = num_bins.clamp(1, MAX_BINS);
         let mut bins = vec![Vec::new(); num_bins];
-        for (confidence, right) in self.outcomes() {
-            let index = ((confidence * num_bins as f64).ceil() as usize).clamp(1, num_bins) - 1;
-            bins[index].push((confidence, right));
-        }
         let edge = |index: usize| index as f64 / num_bins as f64;
+        for (confidence, right) in self.outcomes() {
+            // The product is rounded: a confidence on an edge belongs below it.
+            let near = ((confidence * num_bins as f64).ceil() as usize).clamp(1, num_bins);
+            let above = if near > 1 && confidence <= edge(near - 1) { near - 1 } else { near };
+            let above = if above < num_bins && confidence > edge(above) { above + 1 } else { above };
+            bins[above - 1].push((confidence, right));
+        }
         bins.iter().enumerate().map(|(i, bin)| summarise(bin, edge(i), edge(i + 1))).collect()
     }
 

@@ -124,3 +124,62 @@ fn refuses_scores_and_targets_that_do_not_fit() {
     assert_eq!(log_mean_exp(&[f64::NEG_INFINITY; 2], 1).unwrap(), [f64::NEG_INFINITY]);
     assert!(interval_coverage(&[0.0], &[1.0, 1.0], &[0.5]).is_err());
 }
+
+#[test]
+fn rows_of_one_confidence_share_a_bin_in_whatever_order_they_come() {
+    let probs: Vec<f64> = (0..300).flat_map(|_| [0.7, 0.3]).collect();
+    let error = |labels: Vec<usize>| Predictions::new(&probs, &labels).unwrap().adaptive_ece();
+    let sorted: Vec<usize> = (0..300).map(|row| usize::from(row >= 210)).collect();
+    let mixed: Vec<usize> = (0..300).map(|row| usize::from(row % 10 >= 7)).collect();
+    assert!(error(sorted.clone()).abs() < 1e-12 && error(mixed).abs() < 1e-12);
+    assert!(error(sorted.into_iter().rev().collect()).abs() < 1e-12);
+}
+
+#[test]
+fn a_few_distinct_confidences_make_as_many_bins() {
+    // 60 rows at 0.6 of which 36 are right, 40 at 0.9 of which 20 are: the gap is 0.4 for the latter.
+    let probs: Vec<f64> =
+        (0..100).flat_map(|row| if row % 5 < 3 { [0.6, 0.4] } else { [0.9, 0.1] }).collect();
+    let (mut low, mut high) = (0, 0);
+    let labels: Vec<usize> = (0..100)
+        .map(|row| match row % 5 < 3 {
+            true => {
+                low += 1;
+                usize::from(low > 36)
+            }
+            false => {
+                high += 1;
+                usize::from(high > 20)
+            }
+        })
+        .collect();
+    let predictions = Predictions::new(&probs, &labels).unwrap();
+    assert_close(predictions.adaptive_ece(), 0.4 * 0.4, 1e-12);
+    assert_close(predictions.ece(), 0.4 * 0.4, 1e-12);
+}
+
+#[test]
+fn a_confidence_on_an_edge_belongs_below_it() {
+    for (num_bins, k) in [(100, 57), (100, 58), (15, 11), (49, 29), (1000, 557)] {
+        let confidence = k as f64 / num_bins as f64;
+        let predictions = Predictions::new(&[confidence, 1.0 - confidence], &[0_u8]).unwrap();
+        let bins = predictions.reliability(num_bins);
+        let at = bins.iter().position(|bin| bin.count == 1).unwrap();
+        assert!(bins[at].lower < confidence && confidence <= bins[at].upper, "{k} of {num_bins}: {at}");
+    }
+}
+
+#[test]
+fn any_number_of_bins_is_served() {
+    let predictions = Predictions::new(&[0.7, 0.3], &[0_u8]).unwrap();
+    assert_eq!(predictions.reliability(0).len(), 1);
+    assert_eq!(predictions.reliability(usize::MAX).len(), 10_000);
+}
+
+#[test]
+fn a_confidence_of_exactly_one_belongs_to_the_last_bin() {
+    // Both rows share the bin: |1/2 - 0.985|. In bins of their own the error would be (0.03 + 1) / 2.
+    let predictions = Predictions::new(&[0.97, 0.03, 1.0, 0.0], &[0_u8, 1]).unwrap();
+    assert_close(predictions.ece(), 0.485, 1e-12);
+    assert_eq!(predictions.reliability(10)[9].count, 2);
+}

@@ -1,7 +1,7 @@
 //! Effective sample size: how many independent draws would estimate as well.
 
 use super::autocorrelation::mean_autocovariance;
-use super::chains::{constant, map, mean, sorted, split, usable, variance};
+use super::chains::{constant, map, mean, sorted, split, standardised, usable, variance};
 use super::quantile::quantile_of_sorted;
 use super::rank_normal::rank_normalise;
 
@@ -41,7 +41,7 @@ pub fn ess_quantile<C: AsRef<[f64]>>(chains: &[C], probability: f64) -> f64 {
 ///
 /// Presumes a finite variance; [`mcse_mean`](super::mcse_mean) is built on it.
 pub fn ess_mean<C: AsRef<[f64]>>(chains: &[C]) -> f64 {
-    if usable(chains) { ess(&split(chains)) } else { f64::NAN }
+    if usable(chains) { ess(&split(&standardised(chains).0)) } else { f64::NAN }
 }
 
 /// `S / τ` with `τ = -1 + 2 Σₖ Pₖ`, where `Pₖ = ρ₂ₖ + ρ₂ₖ₊₁` are sums of neighbouring autocorrelations pooled

@@ -1,6 +1,6 @@
 //! Monte Carlo standard errors: how exact the reported numbers are.
 
-use super::chains::{draws, map, mean, sorted, usable, variance};
+use super::chains::{draws, map, mean, sorted, standardised, usable, variance};
 use super::ess::{ess_mean, ess_quantile};
 use special::Beta as _;
 
@@ -11,7 +11,8 @@ pub fn mcse_mean<C: AsRef<[f64]>>(chains: &[C]) -> f64 {
     if !usable(chains) {
         return f64::NAN;
     }
-    (variance(chains.iter().flat_map(|chain| chain.as_ref().iter().copied())) / ess_mean(chains)).sqrt()
+    let (chains, unit) = standardised(chains);
+    (variance(chains.iter().flatten().copied()) / ess_mean(&chains)).sqrt() * unit
 }
 
 /// Monte Carlo standard error of the standard deviation, in the unit of the draws.
@@ -22,12 +23,13 @@ pub fn mcse_sd<C: AsRef<[f64]>>(chains: &[C]) -> f64 {
     if !usable(chains) {
         return f64::NAN;
     }
-    let centre = mean(draws(chains));
-    let squares = map(chains, |x| (x - centre).powi(2));
+    let (chains, unit) = standardised(chains);
+    let centre = mean(draws(&chains));
+    let squares = map(&chains, |x| (x - centre).powi(2));
     let second = mean(draws(&squares));
     let fourth = mean(draws(&squares).map(|s| s * s));
     let of_variance = (fourth - second * second) / ess_mean(&squares);
-    (of_variance / second / 4.0).sqrt()
+    (of_variance / second / 4.0).sqrt() * unit
 }
 
 /// Monte Carlo standard error of the quantile at `probability`, in the unit of the draws.

@@ -10,7 +10,7 @@
 //! | how exact is a reported number? | [`mcse_mean`], [`mcse_sd`], [`mcse_quantile`] |
 //! | did momentum resampling explore the energies? | [`bfmi`](bfmi()) |
 //! | where is the mass? | [`quantile`](quantile()), [`hdi`](hdi()) |
-//! | all of it for a whole model | [`Summary`] |
+//! | all of it for a whole model, and which chains stay apart | [`Summary`] |
 //! | are predicted probabilities right? | [`calibration`], [`auroc`](auroc()) |
 //! | is it the data or the model that is unsure? | [`entropy_split`] |
 //! | are predicted numbers right? | [`rmse`], [`mixture_log_likelihood`], [`interval_coverage`] |
@@ -24,12 +24,14 @@ mod auroc;
 mod autocorrelation;
 mod bfmi;
 pub mod calibration;
-mod chains;
+pub(crate) mod chains;
 mod error;
 mod ess;
+pub(crate) mod fourier;
 mod hdi;
 mod interchange;
 mod mcse;
+mod places;
 mod probabilities;
 mod quantile;
 mod rank_normal;
@@ -46,6 +48,7 @@ pub use ess::{ess_bulk, ess_mean, ess_quantile, ess_tail};
 pub use hdi::hdi;
 pub use interchange::write_cmdstan_csv;
 pub use mcse::{mcse_mean, mcse_quantile, mcse_sd};
+pub use places::ChainGroup;
 pub use quantile::quantile;
 pub use regression::{
     gaussian_log_likelihood, interval_coverage, log_mean_exp, mixture_log_likelihood, rmse,

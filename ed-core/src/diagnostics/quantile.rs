@@ -33,5 +33,12 @@ pub(super) fn quantile_of_sorted(sorted: &[f64], probability: f64) -> f64 {
     let below = position.floor().clamp(1.0, size - 1.0);
     let weight = (position - below).clamp(0.0, 1.0);
     let index = below as usize;
-    (1.0 - weight) * sorted[index - 1] + weight * sorted[index]
+    let (low, high) = (sorted[index - 1], sorted[index]);
+    // Nothing is between equal draws, and no part of an infinite one is taken at its finite neighbour.
+    match weight {
+        _ if low == high => low,
+        0.0 => low,
+        1.0 => high,
+        weight => (1.0 - weight) * low + weight * high,
+    }
 }

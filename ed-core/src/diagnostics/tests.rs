@@ -127,7 +127,37 @@ fn is_undefined_for_unusable_draws() {
 
 #[test]
 fn rhat_of_chains_stuck_apart_is_infinite() {
-    assert_eq!(rhat(&[vec![1.0; 10], vec![2.0; 10]]), f64::INFINITY);
+    for (low, high) in [(1.0, 2.0), (0.1, 0.3), (-1e-200, 1e-200), (0.7, 1e308)] {
+        for draws in [10, 333, 1000] {
+            let chains = [vec![low; draws], vec![high; draws], vec![low; draws]];
+            assert_eq!(rhat(&chains), f64::INFINITY, "{low} and {high}");
+        }
+    }
+}
+
+#[test]
+fn effective_sizes_and_errors_do_not_depend_on_the_unit_of_the_draws() {
+    let draws = |start: f64| (0..200).map(|i| (start + 0.3 * f64::from(i)).sin()).collect::<Vec<_>>();
+    let one = [draws(0.0), draws(1.0)];
+    for unit in [1e-200, 1e-300, 1e200, 1e307] {
+        let scaled = one.clone().map(|chain| chain.iter().map(|x| x * unit).collect::<Vec<_>>());
+        let same =
+            |ours: f64, golden: f64| assert!((ours / golden - 1.0).abs() < 1e-9, "{unit}: {ours}, {golden}");
+        same(ess_mean(&scaled), ess_mean(&one));
+        same(mcse_mean(&scaled) / unit, mcse_mean(&one));
+        same(mcse_sd(&scaled) / unit, mcse_sd(&one));
+        same(bfmi(&scaled[0]), bfmi(&one[0]));
+        same(autocorrelation(&scaled[0])[3], autocorrelation(&one[0])[3]);
+    }
+}
+
+#[test]
+fn quantiles_beside_an_infinite_draw_are_those_of_the_finite_ones() {
+    let infinity = f64::INFINITY;
+    assert_eq!(quantile(&[1.0, 2.0, infinity], 0.5), 2.0);
+    assert_eq!(quantile(&[-infinity, 2.0, infinity], 0.5), 2.0);
+    assert_eq!(quantile(&[-infinity, -infinity, 2.0], 0.25), -infinity);
+    assert_eq!(quantile(&[0.1; 7], 0.33), 0.1);
 }
 
 #[test]
@@ -141,7 +171,12 @@ fn is_undefined_for_impossible_probabilities() {
     }
     assert!(quantile(&[], 0.5).is_nan() && quantile(&[1.0, f64::NAN], 0.5).is_nan());
     assert!(hdi(&[1.0], 0.5).0.is_nan());
-    assert!(bfmi(&[1.0]).is_nan() && bfmi(&[1.0, 1.0]).is_nan() && bfmi(&[1.0, f64::NAN]).is_nan());
+    assert!(
+        bfmi(&[1.0]).is_nan()
+            && bfmi(&[1.0, 1.0]).is_nan()
+            && bfmi(&[0.1; 1000]).is_nan()
+            && bfmi(&[1.0, f64::NAN]).is_nan()
+    );
 }
 
 #[test]

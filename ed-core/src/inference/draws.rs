@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::{Summary, quantile, write_cmdstan_csv};
+use crate::diagnostics::{Summary, chains::unit, quantile, write_cmdstan_csv};
 use crate::error::{Error, Result};
 use crate::tensor::{AnyVar, Dims, Float, Value};
 use crate::trace::{SiteName, Values};
 
 /// The sampler's own column that is 1 where a transition diverged.
 const DIVERGENT: &str = "divergent__";
+/// The sampler's own column of energies.
+const ENERGY: &str = "energy__";
 
 /// Draws of named random variables: for each, numbers of shape `[chains, draws, site…]`, kept in double precision.
 ///
@@ -32,6 +34,7 @@ pub struct Draws {
     sites: Vec<SiteDraws>,
     places: HashMap<SiteName, usize>,
     statistics: Vec<(String, Vec<f64>)>,
+    independent: bool,
 }
 
 /// The draws of one random variable.
@@ -58,7 +61,25 @@ impl Draws {
             }
         }
         let (sites, places, statistics) = Default::default();
-        Ok(Draws { num_chains, num_draws, sites, places, statistics })
+        Ok(Draws { num_chains, num_draws, sites, places, statistics, independent: false })
+    }
+
+    /// States that the draws are independent of each other, so that a [`summary`](Draws::summary) judges no
+    /// convergence.
+    pub fn independent(mut self) -> Draws {
+        self.independent = true;
+        self
+    }
+
+    /// As many chains and draws, what the sampler tells, and no random variable.
+    pub(super) fn without_sites(&self) -> Draws {
+        let (sites, places) = Default::default();
+        Draws { sites, places, statistics: self.statistics.clone(), ..*self }
+    }
+
+    /// Whether the draws are independent of each other.
+    pub fn is_independent(&self) -> bool {
+        self.independent
     }
 
     /// The values of every draw of every chain.
@@ -169,10 +190,10 @@ impl Draws {
     /// The draws of one random variable.
     ///
     /// # Errors
-    /// [`Error::NoSuchSite`] if there is none of this name.
+    /// [`Error::NotDrawn`] if there is none of this name.
     pub fn required(&self, name: impl Into<SiteName>) -> Result<&SiteDraws> {
         let name = name.into();
-        self.get(&name).ok_or_else(|| Error::NoSuchSite {
+        self.get(&name).ok_or_else(|| Error::NotDrawn {
             name: name.to_string(),
             known: self.names().map(SiteName::to_string).collect(),
         })
@@ -181,6 +202,28 @@ impl Draws {
     /// A quantity of the sampler's own, `[chains, draws]` in row-major order.
     pub fn statistic(&self, name: &str) -> Option<&[f64]> {
         self.statistics.iter().find(|(other, _)| other == name).map(|(_, numbers)| numbers.as_slice())
+    }
+
+    /// A quantity of the sampler's own, chain by chain.
+    pub fn statistic_chains(&self, name: &str) -> Option<Vec<&[f64]>> {
+        Some(self.statistic(name)?.chunks(self.num_draws).collect())
+    }
+
+    /// Every scalar by name, as [`summary`](Draws::summary) and plots list them, with its chains.
+    ///
+    /// ```
+    /// # use ed_core::{inference::Draws, tensor::Dims};
+    /// let mut draws = Draws::new(1, 2)?;
+    /// draws.insert("w", "f64", Dims::vector(2), vec![1.0, 2.0, 3.0, 4.0])?;
+    /// let scalars: Vec<_> = draws.scalars().collect();
+    /// assert_eq!(scalars[1], ("w[1]".to_owned(), vec![vec![2.0, 4.0]]));
+    /// # Ok::<(), ed_core::error::Error>(())
+    /// ```
+    pub fn scalars(&self) -> impl Iterator<Item = (String, Vec<Vec<f64>>)> + '_ {
+        self.sites.iter().flat_map(|site| {
+            (0..site.dims.num_elements())
+                .map(move |element| (site.element_name(element), site.scalar_chains(element)))
+        })
     }
 
     /// Transitions that diverged.
@@ -239,17 +282,23 @@ impl Draws {
         self
     }
 
-    /// Mean, standard deviation, quantiles, Monte Carlo error, effective sample sizes and R̂ of every scalar.
+    /// Mean, standard deviation, quantiles, Monte Carlo error, and, unless the draws are
+    /// [independent](Draws::independent), effective sample sizes and R̂ of every scalar; below them what to worry
+    /// about: divergences, energies, chains that stay apart.
     ///
     /// # Errors
     /// [`Error::Algorithm`] if there is no scalar, or two have one name.
     pub fn summary(&self) -> Result<Summary> {
-        let scalars = self.sites.iter().flat_map(|site| {
-            (0..site.dims.num_elements())
-                .map(move |element| (site.element_name(element), site.scalar_chains(element)))
-        });
-        match Summary::new(scalars) {
-            Ok(summary) => Ok(summary.with_divergences(self.num_divergences())),
+        let scalars = self.scalars();
+        let summary = match self.independent {
+            true => Summary::of_independent(scalars),
+            false => Summary::new(scalars),
+        };
+        match summary {
+            Ok(summary) => {
+                let energies = self.statistic_chains(ENERGY).unwrap_or_default();
+                Ok(summary.with_divergences(self.num_divergences()).with_energies(&energies))
+            }
             Err(error) => Err(Error::Algorithm { of: "Draws::summary", why: error.to_string() }),
         }
     }
@@ -260,10 +309,9 @@ impl Draws {
     /// # Errors
     /// [`Error::Algorithm`] with what the writer refused.
     pub fn to_cmdstan_csv(&self, stem: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-        let per_chain = |numbers: &[f64]| -> Vec<Vec<f64>> {
-            numbers.chunks(self.num_draws).map(<[f64]>::to_vec).collect()
-        };
-        let statistics = self.statistics.iter().map(|(name, numbers)| (name.clone(), per_chain(numbers)));
+        let statistics = self.statistics.iter().map(|(name, numbers)| {
+            (name.clone(), numbers.chunks(self.num_draws).map(<[f64]>::to_vec).collect())
+        });
         let scalars = self.sites.iter().flat_map(|site| {
             (0..site.dims.num_elements()).map(move |element| {
                 let name = site.element_name(element);
@@ -289,6 +337,11 @@ impl SiteDraws {
     /// Sizes of one value.
     pub fn dims(&self) -> &Dims {
         &self.dims
+    }
+
+    /// The precision of its values in the model, `"f32"` or `"f64"`.
+    pub fn precision(&self) -> &'static str {
+        self.precision
     }
 
     /// All numbers, `[chains, draws, site…]` in row-major order.
@@ -326,8 +379,10 @@ impl SiteDraws {
     pub fn sd(&self) -> AnyVar {
         let means = self.means();
         let count = (self.num_chains * self.num_draws) as f64;
-        let squares = self.totals(|element, x| (x - means[element]).powi(2));
-        let sd: Vec<f64> = squares.into_iter().map(|sum| (sum / (count - 1.0)).sqrt()).collect();
+        // Squares in a unit of the draws' own neither overflow nor vanish.
+        let unit = unit(self.numbers.iter().copied());
+        let squares = self.totals(|element, x| ((x - means[element]) / unit).powi(2));
+        let sd: Vec<f64> = squares.into_iter().map(|sum| (sum / (count - 1.0)).sqrt() * unit).collect();
         self.tensor(&sd, self.dims)
     }
 
@@ -370,7 +425,11 @@ impl SiteDraws {
 
     fn means(&self) -> Vec<f64> {
         let count = (self.num_chains * self.num_draws) as f64;
-        self.totals(|_, x| x).into_iter().map(|sum| sum / count).collect()
+        let first = &self.numbers[..self.dims.num_elements()];
+        // Distances from the first draw: those of equal draws are zero, and so is then the deviation.
+        let origin = |element: usize| if first[element].is_finite() { first[element] } else { 0.0 };
+        let distances = self.totals(|element, x| x - origin(element));
+        distances.into_iter().enumerate().map(|(element, sum)| origin(element) + sum / count).collect()
     }
 
     /// For each element, the sum of `term` over all draws.
@@ -406,81 +465,4 @@ fn same_kind(value: &AnyVar, like: &AnyVar) -> Result<()> {
         return Err(Error::Shape { op: "Draws", expected, got: *value.dims() });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::atomic_file::test_folder;
-    use crate::prelude::*;
-
-    fn two_chains() -> Result<Draws> {
-        let mut draws = Draws::new(2, 2)?;
-        draws.insert("tau", "f64", Dims::SCALAR, vec![1.0, 2.0, 3.0, 6.0])?;
-        draws.insert(
-            SiteName::indexed("w", &[4]),
-            "f32",
-            Dims::vector(2),
-            (0..8).map(f64::from).collect(),
-        )?;
-        Ok(draws)
-    }
-
-    #[test]
-    fn moments_are_over_all_draws_and_keep_the_precision() -> Result<()> {
-        let draws = two_chains()?;
-        assert_eq!(draws.mean("tau")?.item()?, 3.0);
-        assert_eq!(draws.sd("tau")?.item()?, (14f64 / 3.0).sqrt());
-        let w = draws.required("w[4]")?;
-        assert_eq!((w.mean().to_vec()?, w.mean().precision()), (vec![3.0, 4.0], "f32"));
-        assert_eq!(w.scalar_chains(1), [[1.0, 3.0], [5.0, 7.0]]);
-        assert_eq!(w.quantile(0.5).to_vec()?, [3.0, 4.0]);
-        assert_eq!(w.stacked()?.dims().to_string(), "[4, 2]");
-        assert_eq!(draws.at(1, 0)?.required("w[4]")?.to_vec()?, [4.0, 5.0]);
-        assert_eq!(draws.clone().flatten().required("w[4]")?.scalar_chains(1), [[1.0, 3.0, 5.0, 7.0]]);
-        assert_eq!(draws.iter().count(), 4);
-        Ok(())
-    }
-
-    #[test]
-    fn indices_of_loops_and_elements_make_one_index() -> Result<()> {
-        let summary = two_chains()?.summary()?;
-        let names: Vec<&str> = summary.rows().iter().map(|row| row.name.as_str()).collect();
-        assert_eq!(names, ["tau", "w[4,0]", "w[4,1]"]);
-        Ok(())
-    }
-
-    #[test]
-    fn writes_what_cmdstan_readers_expect() -> Result<()> {
-        let folder = test_folder("draws");
-        let mut draws = two_chains()?;
-        draws.insert("net[1]/b", "f32", Dims::SCALAR, vec![0.5; 4])?;
-        draws.insert_statistic("divergent__", vec![0.0, 1.0, 0.0, 0.0])?;
-        let paths = draws.to_cmdstan_csv(folder.join("run"))?;
-        let text = std::fs::read_to_string(&paths[1])
-            .map_err(|error| Error::Io { path: paths[1].clone(), why: error.to_string() })?;
-        assert!(text.contains("divergent__,tau,w.5.1,w.5.2,net_1_b\n0.0,3.0,4.0,5.0,0.5\n"), "{text}");
-        assert_eq!((paths.len(), draws.num_divergences(), draws.summary()?.num_divergences()), (2, 1, 1));
-        let _ = std::fs::remove_dir_all(folder);
-        Ok(())
-    }
-
-    #[test]
-    fn refuses_what_does_not_fit() -> Result<()> {
-        assert!(Draws::new(0, 3).is_err());
-        let mut draws = two_chains()?;
-        let error = draws.insert("x", "f64", Dims::vector(2), vec![0.0; 4]).unwrap_err();
-        assert!(error.to_string().contains("[2, 2] followed by [2], as the numbers of `x`"), "{error}");
-        assert!(matches!(
-            draws.insert("tau", "f64", Dims::SCALAR, vec![0.0; 4]),
-            Err(Error::DuplicateSite { .. })
-        ));
-        assert!(draws.required("tua").unwrap_err().to_string().contains("`tau` and `w[4]`"));
-        assert!(draws.at(2, 0).is_err() && draws.insert_statistic("lp__", vec![]).is_err());
-        let uneven = [vec![values!["x" => Var::from([1.0f32])]], vec![]];
-        assert!(Draws::from_chains(&uneven).unwrap_err().to_string().contains("1 draws of the first, got 0"));
-        let reshaped = [vec![values!["x" => Var::from([1.0f32])], values!["x" => Var::from([1.0f32, 2.0])]]];
-        assert!(Draws::from_chains(&reshaped).unwrap_err().to_string().contains("at the site `x`"));
-        Ok(())
-    }
 }

@@ -4,6 +4,7 @@ mod draws;
 mod log_density;
 pub mod mcmc;
 mod over;
+mod pictures;
 mod predictive;
 mod saved;
 mod settle;
@@ -18,3 +19,6 @@ pub use predictive::{posterior_predictive, prior_predictive};
 pub use train::Train;
 pub use trained::{Trained, predict};
 pub use vi::{Delta, Estimator, Fit, FullRank, LowRank, MeanField, Posterior, Svi};
+
+#[cfg(test)]
+mod draws_tests;

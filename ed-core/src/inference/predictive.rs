@@ -81,7 +81,8 @@ pub fn posterior_predictive<M: Model>(model: &M, posterior: &Draws, seed: u64) -
             .collect()
     };
     let chains: Result<Vec<Vec<Values>>> = whole_plates(|| (0..posterior.num_chains()).map(chain).collect());
-    Draws::from_chains(&chains?)
+    let draws = Draws::from_chains(&chains?)?;
+    Ok(if posterior.is_independent() { draws.independent() } else { draws })
 }
 
 /// One run whose observed random variables are drawn.
@@ -99,5 +100,5 @@ pub(crate) fn draws(num_draws: usize, seed: u64, draw: impl Fn(usize) -> Result<
     if chain.is_empty() {
         return Draws::new(1, 0);
     }
-    Draws::from_chains(&[chain])
+    Ok(Draws::from_chains(&[chain])?.independent())
 }

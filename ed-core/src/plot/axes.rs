@@ -2,12 +2,12 @@
 
 use super::canvas::Area;
 use super::error::PlotError;
+use super::stroke::stroke;
 use super::style::{AXIS, FAINT_INK, GRID, INK, LABEL, MARGIN, TICK, px, text, tick};
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::coord::types::RangedCoordf64;
-use plotters::element::Circle;
-use plotters::prelude::{BitMapBackend, DashedLineSeries, PathElement, RGBColor, TRANSPARENT};
+use plotters::prelude::{BitMapBackend, DashedLineSeries, RGBColor, TRANSPARENT};
 use plotters::style::Color;
 use std::ops::Range;
 
@@ -34,12 +34,19 @@ pub(super) struct Axis<'a> {
     pub(super) label: &'a str,
     pub(super) range: Range<f64>,
     pub(super) ticks: Ticks,
+    /// The most ticks; as many as fit if there is no number.
+    pub(super) most: Option<usize>,
 }
 
 impl<'a> Axis<'a> {
     /// An axis with numbers.
     pub(super) fn new(label: &'a str, range: Range<f64>) -> Self {
-        Self { label, range, ticks: Ticks::Linear }
+        Self { label, range, ticks: Ticks::Linear, most: None }
+    }
+
+    /// This axis with at most so many ticks, for panels that must look alike.
+    pub(super) fn at_most(self, ticks: usize) -> Self {
+        Self { most: Some(ticks), ..self }
     }
 
     /// This axis with other ticks.
@@ -68,9 +75,14 @@ impl<'a> Axis<'a> {
 
 /// Points that the numbers of a vertical axis need: room for five characters, more if its ends are longer.
 fn width_of_ticks(axis: &Axis) -> f64 {
-    let length = [axis.range.start, axis.range.end].map(|end| axis.format(end).chars().count());
     // The ends are not round numbers: one digit longer than the ticks.
-    (7.0 * (length[0].max(length[1]) as f64 - 1.0) + 6.0).max(38.0)
+    (7.0 * (longest_end(axis) - 1.0) + 6.0).max(38.0)
+}
+
+/// Characters of the longer end of an axis.
+fn longest_end(axis: &Axis) -> f64 {
+    let length = [axis.range.start, axis.range.end].map(|end| axis.format(end).chars().count());
+    length[0].max(length[1]) as f64
 }
 
 /// Draws the axes into `area` and returns the chart to draw on.
@@ -91,8 +103,9 @@ pub(super) fn chart<'a>(area: &Area<'a>, x: &Axis, y: &Axis) -> Result<Chart<'a>
         .map_err(PlotError::from)?;
     let count = |axis: &Axis, pixels: u32, spacing: f64| match axis.ticks {
         Ticks::None | Ticks::Blank => 0,
-        _ => (pixels as i32 / px(spacing)).clamp(2, 10) as usize,
+        _ => axis.most.unwrap_or((pixels as i32 / px(spacing)).clamp(2, 10) as usize),
     };
+    let spacing = (7.0 * longest_end(x) + 14.0).max(70.0);
     let (x_format, y_format) = (|v: &f64| x.format(*v), |v: &f64| y.format(*v));
     let mut mesh = chart.configure_mesh();
     mesh.light_line_style(TRANSPARENT)
@@ -100,7 +113,7 @@ pub(super) fn chart<'a>(area: &Area<'a>, x: &Axis, y: &Axis) -> Result<Chart<'a>
         .axis_style(AXIS.stroke_width(px(0.75) as u32))
         .label_style(text(TICK, FAINT_INK))
         .axis_desc_style(text(LABEL, INK))
-        .x_labels(count(x, width, 70.0))
+        .x_labels(count(x, width, spacing))
         .y_labels(count(y, height, 26.0))
         .x_label_formatter(&x_format)
         .y_label_formatter(&y_format)
@@ -128,15 +141,18 @@ pub(super) fn draw_line(
     colour: impl Color,
     width: f64,
 ) -> Result<(), PlotError> {
-    let style = colour.stroke_width(px(width).max(1) as u32);
+    let (colour, width) = (colour.to_rgba(), px(width));
+    let mut dots: Vec<(f64, f64)> = Vec::new();
     for part in points.split(|(x, y)| !(x.is_finite() && y.is_finite())) {
         match part {
             [] => {}
-            [point] => drop(chart.draw_series([Circle::new(*point, px(2.0), colour.filled())])?),
-            _ => drop(chart.draw_series([PathElement::new(part.to_vec(), style)])?),
+            [point] => dots.push(*point),
+            _ => stroke(chart, part, colour, width)?,
         }
     }
-    Ok(())
+    // Of dots in one place one is seen.
+    dots.dedup_by_key(|dot| chart.backend_coord(dot));
+    dots.into_iter().try_for_each(|dot| stroke(chart, &[dot], colour, px(4.0)))
 }
 
 /// A dashed line of one point's width from one place to another.

@@ -16,12 +16,19 @@ const SAVED: u32 = 2;
 /// A part of the picture.
 pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
+/// Points of the longest side of a picture: a longer one fits neither memory nor a screen.
+const LONGEST: usize = 8_000;
+
 /// Draws a picture of `width × height` points and saves it as PNG.
 pub(super) fn save(
     path: &Path,
-    (width, height): (u32, u32),
+    (width, height): (usize, usize),
     draw: impl FnOnce(&Area) -> Result<(), PlotError>,
 ) -> Result<(), PlotError> {
+    if width.max(height) > LONGEST || width.saturating_mul(height) > LONGEST * 1_000 {
+        return Err(PlotError::Large { width, height });
+    }
+    let (width, height) = (width as u32, height as u32);
     let size = (width * DRAWN, height * DRAWN);
     let mut pixels = vec![255; size.0 as usize * size.1 as usize * 3];
     {

@@ -2,7 +2,7 @@
 
 use super::canvas::{Area, frame, save};
 use super::error::{PlotError, not_empty, same_length};
-use super::style::{AXIS, FAINT_INK, INK, MARGIN, TICK, colour, px, text};
+use super::style::{AXIS, FAINT_INK, INK, MARGIN, MISSING, TICK, colour, px, text};
 use plotters::prelude::{RGBColor, Rectangle, Text};
 use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -40,7 +40,7 @@ impl ImageGrid {
         Self { title: title.into(), image_width, num_columns: num_columns.max(1), items: Vec::new() }
     }
 
-    /// Adds an image: `pixels` row after row, 0 white to 1 black; `probs` one a class; `label` the true class, or
+    /// Adds an image: `pixels` row after row, 0 white to 1 black, a pixel that is not a number light red; `probs` one a class; `label` the true class, or
     /// `None` if no class is true.
     pub fn item(
         mut self,
@@ -77,10 +77,10 @@ impl ImageGrid {
         }
         let columns = self.num_columns.min(self.items.len());
         let rows = self.items.len().div_ceil(columns);
-        let width = ITEM.0 * columns as u32 + 2 * MARGIN as u32;
+        let width = (ITEM.0 as usize).saturating_mul(columns) + 2 * MARGIN as usize;
         let bars = self.items.iter().any(|item| item.probs.is_some());
         let item_height = if bars { ITEM.1 } else { ITEM.1 - BARS };
-        let height = item_height * rows as u32 + 46;
+        let height = (item_height as usize).saturating_mul(rows) + 46;
         save(path.as_ref(), (width, height), |root| {
             let area = frame(root, &self.title, &[])?;
             let (left, top) = (px(MARGIN), 0);
@@ -103,11 +103,11 @@ impl ImageGrid {
         let (left, top) = (middle - side * self.image_width as i32 / 2, y + px(TICK + 5.0));
         for (i, pixel) in item.pixels.iter().enumerate() {
             let (row, column) = ((i / self.image_width) as i32, (i % self.image_width) as i32);
-            // A NaN pixel becomes white: `as` takes it to zero.
             let grey = 255 - (pixel.clamp(0.0, 1.0) * 255.0) as u8;
+            let fill = if pixel.is_nan() { MISSING } else { RGBColor(grey, grey, grey) };
             let corner = (left + side * column, top + side * row);
             let opposite = (corner.0 + side, corner.1 + side);
-            area.draw(&Rectangle::new([corner, opposite], RGBColor(grey, grey, grey).filled()))?;
+            area.draw(&Rectangle::new([corner, opposite], fill.filled()))?;
         }
         let (right, bottom) = (left + side * self.image_width as i32, top + side * rows as i32);
         area.draw(&Rectangle::new([(left, top), (right, bottom)], AXIS.stroke_width(px(0.5) as u32)))?;

@@ -22,6 +22,20 @@ pub enum PlotError {
         /// The length found.
         got: usize,
     },
+    /// The picture would be too large to be looked at.
+    Large {
+        /// Its width in points.
+        width: usize,
+        /// Its height in points.
+        height: usize,
+    },
+    /// A scalar or statistic that the draws do not have.
+    NotDrawn {
+        /// Its name.
+        name: String,
+        /// What would have been there.
+        known: String,
+    },
     /// The drawing library gave up.
     Draw {
         /// Its reason.
@@ -42,6 +56,13 @@ impl fmt::Display for PlotError {
             Self::Empty { what } => write!(f, "expected at least one of {what} to draw, got none"),
             Self::Length { what, expected, got } => {
                 write!(f, "{what} must have {expected} entries, got {got}")
+            }
+            Self::Large { width, height } => write!(
+                f,
+                "a picture of {width} × {height} points is too large: leave out some of its panels, rows or items"
+            ),
+            Self::NotDrawn { name, known } => {
+                write!(f, "there are no draws of a scalar `{name}`; the draws have: {known}")
             }
             Self::Draw { reason } => write!(f, "the picture could not be drawn: {reason}"),
             Self::Io { path, reason } => write!(f, "could not write {}: {reason}", path.display()),

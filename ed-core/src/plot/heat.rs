@@ -34,6 +34,8 @@ pub struct HeatMap {
     x: Range<f64>,
     y: Range<f64>,
     points: Vec<(f64, f64)>,
+    limits: Option<Range<f64>>,
+    unit: String,
 }
 
 impl HeatMap {
@@ -56,6 +58,8 @@ impl HeatMap {
             x,
             y,
             points: Vec::new(),
+            limits: None,
+            unit: String::new(),
         }
     }
 
@@ -65,7 +69,20 @@ impl HeatMap {
         self
     }
 
-    /// Marks points, such as observations.
+    /// The values at the ends of the colours, so that several maps share one scale; values beyond have the colours of the
+    /// ends.
+    pub fn limits(mut self, limits: Range<f64>) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Says what the values are, beside the colour bar.
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = unit.into();
+        self
+    }
+
+    /// Marks points, such as observations; those outside of the field, or not finite, are left out.
     pub fn points(mut self, points: &[(f64, f64)]) -> Self {
         self.points.extend_from_slice(points);
         self
@@ -87,14 +104,22 @@ impl HeatMap {
                 return Err(PlotError::Empty { what: format!("points in the range of {name}") });
             }
         }
+        if let Some(limits) =
+            self.limits.as_ref().filter(|l| !(l.start < l.end && (l.end - l.start).is_finite()))
+        {
+            return Err(PlotError::Empty { what: format!("values in the limits {limits:?}") });
+        }
         let limits = range(self.values.iter().copied(), 0.0)
             .ok_or_else(|| PlotError::Empty { what: "finite values".into() })?;
+        let limits = self.limits.clone().unwrap_or(limits);
         let place = |ends: &Range<f64>, i: usize, n: usize| {
             ends.start + (ends.end - ends.start) * i as f64 / n as f64
         };
         save(path.as_ref(), (560, 460), |root| {
             let area = frame(root, &self.title, &[])?;
-            let (field, bar) = area.split_horizontally(area.dim_in_pixel().0 as i32 - px(86.0));
+            let (field, bar) = area.split_horizontally(
+                area.dim_in_pixel().0 as i32 - px(if self.unit.is_empty() { 86.0 } else { 106.0 }),
+            );
             let x_axis = Axis::new(&self.x_label, self.x.clone());
             let mut map = chart(&field, &x_axis, &Axis::new(&self.y_label, self.y.clone()))?;
             let cells = self.values.iter().enumerate().filter(|(_, value)| value.is_finite());
@@ -104,13 +129,14 @@ impl HeatMap {
                 let high = (place(&self.x, column + 1, columns), place(&self.y, row + 1, rows));
                 Rectangle::new([low, high], viridis(fraction(*value, &limits)).filled())
             }))?;
-            map.draw_series(self.points.iter().flat_map(|&p| {
+            let inside = |p: &&(f64, f64)| self.x.contains(&p.0) && self.y.contains(&p.1);
+            map.draw_series(self.points.iter().filter(inside).flat_map(|&p| {
                 [Circle::new(p, px(3.4), WHITE.filled()), Circle::new(p, px(2.4), INK.filled())]
             }))?;
             // A blank description keeps the bar as high as the map.
             let blank = if self.x_label.is_empty() { "" } else { " " };
             let x_axis = Axis::new(blank, 0.0..1.0).ticks(Ticks::Blank);
-            let mut scale = chart(&bar, &x_axis, &Axis::new("", limits.clone()))?;
+            let mut scale = chart(&bar, &x_axis, &Axis::new(&self.unit, limits.clone()))?;
             const STEPS: usize = 256;
             scale.draw_series((0..STEPS).map(|i| {
                 let (low, high) = (place(&limits, i, STEPS), place(&limits, i + 1, STEPS));

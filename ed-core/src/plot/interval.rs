@@ -85,7 +85,7 @@ impl IntervalPlot {
         let legend: Vec<_> =
             self.methods.iter().enumerate().map(|(i, m)| (m.0.as_str(), colour(i))).collect();
         let row_height = 12.0 + 8.0 * self.methods.len() as f64;
-        let height = (row_height * self.parameters.len() as f64) as u32 + 110;
+        let height = (row_height * self.parameters.len() as f64) as usize + 110;
         save(path.as_ref(), (600, height), |root| {
             let area = frame(root, &self.title, if legend.len() > 1 { &legend } else { &[] })?;
             let style = text(TICK, INK).pos(Pos::new(HPos::Right, VPos::Center));

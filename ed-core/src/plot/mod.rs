@@ -7,13 +7,17 @@
 //! | plot | shows |
 //! |---|---|
 //! | [`LinePlot`] | losses over steps, several series, optionally on a logarithmic axis |
-//! | [`DensityPlot`] | posterior densities of several methods over each other |
+//! | [`DensityPlot`], [`HistogramPlot`] | draws of one scalar by several methods over each other |
 //! | [`IntervalPlot`] | intervals of many parameters, methods side by side (forest plot) |
 //! | [`TracePlot`] | chains over draws |
 //! | [`RankPlot`] | ranks of each chain among all draws |
+//! | [`EnergyPlot`] | energies of a Hamiltonian sampler and their changes |
+//! | [`PredictivePlot`] | data among data sets that the model draws |
 //! | [`ReliabilityPlot`] | accuracy against confidence of classifiers |
 //! | [`ImageGrid`] | small images with their predictive distributions |
 //! | [`HeatMap`] | a field over the plane with its colour bar |
+//!
+//! Those of draws have a constructor `of`, which takes the [`Draws`](crate::inference::Draws) of any inference.
 //!
 //! ```
 //! # use ed_core::plot::LinePlot;
@@ -26,27 +30,36 @@
 //! ```
 
 mod axes;
+mod bandwidth;
+mod bars;
 mod calibration;
 mod canvas;
 mod density;
 mod digits;
+mod energy;
 mod error;
 mod heat;
+mod histogram;
 mod interval;
 mod kernel_density;
 mod line;
+mod predictive;
 mod rank;
+mod stroke;
 mod style;
 mod trace;
 
 pub use calibration::ReliabilityPlot;
 pub use density::DensityPlot;
 pub use digits::ImageGrid;
+pub use energy::EnergyPlot;
 pub use error::PlotError;
 pub use heat::HeatMap;
+pub use histogram::HistogramPlot;
 pub use interval::{Interval, IntervalPlot};
 pub use kernel_density::KernelDensity;
 pub use line::LinePlot;
+pub use predictive::PredictivePlot;
 pub use rank::RankPlot;
 pub use trace::TracePlot;
 

@@ -42,14 +42,14 @@ impl RankPlot {
         let top = 1.15 * counts.iter().flatten().max().copied().unwrap_or(0).max(1) as f64;
         let names: Vec<String> = (1..=self.chains.len()).map(|chain| format!("chain {chain}")).collect();
         let legend: Vec<_> = names.iter().enumerate().map(|(i, name)| (name.as_str(), colour(i))).collect();
-        let height = 75 * self.chains.len() as u32 + 90;
+        let height = self.chains.len().saturating_mul(75) + 90;
         save(path.as_ref(), (600, height), |root| {
             let panels = panels(&frame(root, &self.title, &legend)?, self.chains.len(), LABEL + TICK + 14.0);
             for (c, (counts, panel)) in counts.iter().zip(&panels).enumerate() {
                 let last = c + 1 == panels.len();
                 let x_axis = Axis::new(if last { "rank among all draws (fraction)" } else { "" }, 0.0..1.0);
                 let x_axis = x_axis.ticks(if last { Ticks::Linear } else { Ticks::None });
-                let mut chart = chart(panel, &x_axis, &Axis::new("", 0.0..top))?;
+                let mut chart = chart(panel, &x_axis, &Axis::new("draws", 0.0..top).at_most(3))?;
                 let edge = |bin: usize| bin as f64 / NUM_BINS as f64;
                 chart.draw_series(counts.iter().enumerate().map(|(bin, &count)| {
                     let mut bar = Rectangle::new(
@@ -72,8 +72,9 @@ fn histogram(chains: &[Vec<f64>]) -> Vec<[usize; NUM_BINS]> {
     let mut order: Vec<(f64, usize, usize)> = chains
         .iter()
         .enumerate()
-        .flat_map(|(c, chain)| chain.iter().enumerate().map(move |(d, &x)| (x, d, c)))
+        .flat_map(|(c, chain)| chain.iter().enumerate().map(move |(d, &x)| (x + 0.0, d, c)))
         .collect();
+    // Adding zero makes zeros of both signs equal.
     order.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     let mut counts = vec![[0; NUM_BINS]; chains.len()];
     for (rank, (_, _, chain)) in order.iter().enumerate() {
@@ -99,5 +100,7 @@ mod tests {
         let counts = histogram(&vec![vec![1.0; 40]; 2]);
         assert_eq!(counts[0], [2; NUM_BINS]);
         assert_eq!(counts[1], [2; NUM_BINS]);
+        let signed = histogram(&[vec![0.0; 40], vec![-0.0; 40]]);
+        assert_eq!(signed[0], signed[1]);
     }
 }

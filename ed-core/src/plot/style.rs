@@ -23,6 +23,9 @@ pub(super) const AXIS: RGBColor = RGBColor(130, 130, 130);
 /// Grid lines.
 pub(super) const GRID: RGBColor = RGBColor(232, 232, 232);
 
+/// A pixel or cell without a number.
+pub(super) const MISSING: RGBColor = RGBColor(255, 190, 170);
+
 /// Sizes in points; a picture has [`DRAWN`](super::canvas::DRAWN) pixels a point while it is drawn.
 pub(super) const TITLE: f64 = 16.0;
 /// Axis descriptions and legend.
@@ -33,6 +36,9 @@ pub(super) const TICK: f64 = 11.5;
 pub(super) const LINE: f64 = 1.6;
 /// Distance of everything from the edge of the picture.
 pub(super) const MARGIN: f64 = 12.0;
+
+/// Decimals of the finest tick: a double has no more digits.
+const MAX_DECIMALS: f64 = 17.0;
 
 const FAMILY: &str = "ed-sans";
 static REGULAR: &[u8] = include_bytes!("font/DejaVuSans.ttf");
@@ -71,15 +77,18 @@ fn font(points: f64, style: FontStyle) -> FontDesc<'static> {
 /// A tick's text on an axis that spans `span`: as short as tells ticks apart, with a true minus sign.
 pub(super) fn tick(value: f64, span: f64) -> String {
     let size = value.abs();
+    // A step between ticks is at least a hundredth of the span.
+    let decimals = |unit: f64| (2.0 - (span / unit).log10().floor()).clamp(0.0, MAX_DECIMALS) as usize;
     let text = if size != 0.0 && !(1e-3..1e6).contains(&size) {
-        let text = format!("{value:.2e}");
+        let unit = 10_f64.powf(size.log10().floor());
+        let decimals = decimals(unit);
+        let text = format!("{value:.decimals$e}");
         match text.split_once('e') {
             Some((digits, power)) => format!("{}e{power}", trim_zeros(digits)),
             None => text,
         }
     } else {
-        // A step between ticks is at least a hundredth of the span.
-        let decimals = (2.0 - span.log10().floor()).clamp(0.0, 12.0) as usize;
+        let decimals = decimals(1.0);
         trim_zeros(&format!("{value:.decimals$}")).to_owned()
     };
     match text.as_str() {
@@ -109,8 +118,23 @@ mod tests {
             (0.30000000000000004, 1.0, "0.3"),
             (1000.0002, 0.001, "1000.0002"),
             (3.0, f64::INFINITY, "3"),
+            (1e300, f64::INFINITY, "1e300"),
+            (123_456_000.0, 2_000.0, "1.23456e8"),
+            (1.0 + 4e-11, 1e-11, "1.00000000004"),
+            (1e-9 + 2e-12, 1e-11, "1.002e\u{2212}9"),
         ] {
             assert_eq!(tick(value, span), text);
+        }
+    }
+
+    #[test]
+    fn ticks_of_any_axis_differ() {
+        for (origin, step) in
+            [(1.23e8, 100.0), (1.0, 1e-13), (-5e-7, 1e-9), (1e15, 1.0), (3e-300, 1e-302), (0.0, 2e5)]
+        {
+            let ticks: Vec<String> = (0..6).map(|i| tick(origin + step * f64::from(i), 5.0 * step)).collect();
+            let distinct: std::collections::HashSet<&String> = ticks.iter().collect();
+            assert_eq!(distinct.len(), 6, "{ticks:?}");
         }
     }
 }

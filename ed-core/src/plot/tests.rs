@@ -207,10 +207,127 @@ fn refuses_what_cannot_be_drawn() {
     assert!(refused(grid(4, &[1.0]).save(path)).contains("must have 4"));
     assert!(refused(grid(0, &[1.0]).save(path)).contains("pixels"));
     assert!(refused(grid(3, &[]).save(path)).contains("probabilities"));
+    assert!(refused(HistogramPlot::new("", "").save(path)).contains("draws"));
+    assert!(refused(HistogramPlot::new("", "").draws("h", &[f64::NAN]).save(path)).contains("draws of `h`"));
+    assert!(refused(EnergyPlot::new("", &[[1.0]]).save(path)).contains("chain 1"));
+    let check = |observed: &[f64], replications: &[Vec<f64>]| {
+        refused(PredictivePlot::new("", "", observed, replications).save(path))
+    };
+    assert!(check(&[1.0], &[]).contains("replications"));
+    assert!(
+        check(&[], &[vec![1.0]]).contains("the data") && check(&[0.5], &[vec![]]).contains("a replication")
+    );
     let heat = |values: &[f64], x| HeatMap::new("", values, 2, x, 0.0..1.0);
     assert!(refused(heat(&[0.0; 3], 0.0..1.0).save(path)).contains("must have 2"));
     assert!(refused(heat(&[0.0; 4], 1.0..1.0).save(path)).contains("range of x"));
     assert!(refused(heat(&[f64::NAN; 4], 0.0..1.0).save(path)).contains("finite values"));
+    assert!(refused(heat(&[0.0; 4], 0.0..1.0).limits(1.0..1.0).save(path)).contains("limits 1.0..1.0"));
+    let panels = (0..100_000).fold(TracePlot::new(""), |plot, i| plot.scalar(i.to_string(), &[[1.0]]));
+    assert!(refused(panels.save(path)).contains("too large: leave out some"));
+    assert!(refused(RankPlot::new("", &vec![vec![1.0]; 10_000]).save(path)).contains("too large"));
+}
+
+/// The colours of a picture, row after row, and its width.
+fn pixels(name: &str, save: impl FnOnce(&PathBuf) -> Result<(), PlotError>) -> (Vec<[u8; 3]>, usize) {
+    let folder = test_folder(name);
+    let path = folder.join("picture.png");
+    save(&path).unwrap();
+    let mut reader = png::Decoder::new(fs::File::open(&path).unwrap()).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    let width = reader.next_frame(&mut pixels).unwrap().width as usize;
+    fs::remove_dir_all(folder).unwrap();
+    (pixels.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect(), width)
+}
+
+#[test]
+fn a_line_of_many_points_is_quick_strong_and_within_its_axes() {
+    let spiky = |count: usize| -> Vec<f64> {
+        (0..count).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 } * (i as f64 * 0.01).sin().abs()).collect()
+    };
+    for count in [3_000, 1_000_000] {
+        let start = std::time::Instant::now();
+        let (pixels, width) = pixels("many_points", |path| {
+            LinePlot::new("Title", "x", "y").series("s", &steps(count), &spiky(count)).save(path)
+        });
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        let blue = |p: &[u8; 3]| *p == [0, 114, 178];
+        assert!(pixels.iter().filter(|p| blue(p)).count() > 100_000, "{count} points are faint");
+        // The title stands in the first 60 rows.
+        assert!(!pixels[..60 * width].iter().any(blue), "{count} points reach into the title");
+    }
+}
+
+#[test]
+fn letters_of_many_alphabets_print_and_others_are_boxes() {
+    let ink = |title: &str| {
+        let plot = LinePlot::new(title, "", "").series("", &[0.0, 1.0], &[0.0, 1.0]);
+        let (pixels, width) = pixels("letters", |path| plot.save(path));
+        pixels[..40 * width].iter().filter(|p| p[0] < 100).count()
+    };
+    for title in ["Ошибка", "Ґалаґан", "Σφάλμα Ώρα", "Ἀρχή", "Łódź ő", "Việt", "误差"]
+    {
+        let letters = title.chars().filter(|c| !c.is_whitespace()).count();
+        assert!(ink(title) > 30 * letters, "{title}: {}", ink(title));
+    }
+    assert_eq!(ink(" "), 0);
+}
+
+#[test]
+fn a_pixel_that_is_not_a_number_looks_like_no_other() {
+    let missing = |pixel: f32| {
+        let (pixels, _) =
+            pixels("missing", |path| ImageGrid::new("", 2, 1).image("", &[0.0, 1.0, 0.5, pixel]).save(path));
+        pixels.iter().filter(|p| p[0] > p[2] + 20).count()
+    };
+    assert!(missing(f32::NAN) > 1000 && missing(0.0) == 0 && missing(f32::INFINITY) == 0);
+}
+
+#[test]
+fn a_heat_map_leaves_out_points_that_are_nowhere() {
+    let map = |points: &[(f64, f64)]| {
+        let points = points.to_vec();
+        pixels("nowhere", move |path| {
+            HeatMap::new("", &[1.0, 2.0, 3.0, 4.0], 2, -1.0..1.0, -1.0..1.0).points(&points).save(path)
+        })
+    };
+    let nowhere = [(f64::NAN, 0.0), (0.0, f64::NAN), (5.0, 0.0), (0.0, -1e300), (f64::INFINITY, 0.0)];
+    assert!(map(&nowhere).0 == map(&[]).0);
+    assert!(map(&[(0.0, 0.5)]).0 != map(&[]).0);
+}
+
+#[test]
+fn heat_maps_with_the_same_limits_have_the_same_colours() {
+    let corner = |values: [f64; 2]| {
+        let (pixels, width) = pixels("limits", |path| {
+            HeatMap::new("", &values, 2, 0.0..1.0, 0.0..1.0).limits(0.0..10.0).unit("density").save(path)
+        });
+        pixels[400 * width + 200]
+    };
+    assert_eq!(corner([2.0, 3.0]), corner([2.0, 9.0]));
+    assert_eq!(corner([10.0, 3.0]), corner([99.0, 9.0]));
+}
+
+#[test]
+fn counts_are_bars_and_predictions_of_counts_have_dots() {
+    let counts: Vec<f64> = noise(500, 7).iter().map(|x| (3.0 + x).round().max(0.0)).collect();
+    let more: Vec<f64> = counts.iter().map(|x| x + 1.0).collect();
+    picture("counts", |path| {
+        DensityPlot::new("Counts", "k").draws("a", &counts).draws("b", &more).truth(3.0).save(path)
+    });
+    let replications: Vec<Vec<f64>> =
+        (0..40).map(|seed| noise(500, seed).iter().map(|x| (3.0 + x).round().max(0.0)).collect()).collect();
+    picture("predictive_counts", |path| {
+        PredictivePlot::new("Counts", "k", &counts, &replications).save(path)
+    });
+    let replications: Vec<Vec<f64>> = (0..40).map(|seed| noise(500, seed)).collect();
+    picture("predictive", |path| {
+        PredictivePlot::new("Check", "y", &noise(500, 77), &replications).save(path)
+    });
+    picture("histogram", |path| {
+        HistogramPlot::new("Draws of β", "β").draws("NUTS", &noise(4000, 1)).truth(0.3).save(path)
+    });
+    let energies: Vec<Vec<f64>> = (1..=2).map(|seed| noise(1000, seed)).collect();
+    picture("energy", |path| EnergyPlot::new("Energies", &energies).save(path));
 }
 
 #[test]
@@ -220,6 +337,7 @@ fn reports_the_file_that_cannot_be_written() {
     let path = folder.join("file/plot.png");
     let error = LinePlot::new("", "", "").series("", &[0.0, 1.0], &[0.0, 1.0]).save(&path).unwrap_err();
     assert!(matches!(error, PlotError::Io { path: ref at, .. } if *at == path), "{error}");
+    assert!(error.to_string().ends_with("file` is a file and not a folder"), "{error}");
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -8,7 +8,7 @@ use plotters::style::Color as _;
 use std::path::Path;
 
 /// Height of one panel in points.
-const PANEL: u32 = 130;
+const PANEL: usize = 130;
 
 /// One panel a scalar, one line a chain: stationary chains look like the same noise.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl TracePlot {
         let num_chains = self.scalars.iter().map(|(_, chains)| chains.len()).max().unwrap_or(0);
         let names: Vec<String> = (1..=num_chains).map(|chain| format!("chain {chain}")).collect();
         let legend: Vec<_> = names.iter().enumerate().map(|(i, name)| (name.as_str(), colour(i))).collect();
-        let height = PANEL * self.scalars.len() as u32 + 80;
+        let height = self.scalars.len().saturating_mul(PANEL) + 80;
         save(path.as_ref(), (600, height), |root| {
             let panels = panels(&frame(root, &self.title, &legend)?, self.scalars.len(), LABEL + 6.0);
             for (i, ((name, chains), panel)) in self.scalars.iter().zip(&panels).enumerate() {

@@ -12,7 +12,7 @@ use nuts_rs::{
     Chain as _, CpuLogpFunc, CpuMath, CpuMathError, DiagNutsSettings, HasDims, LogpError, Settings,
 };
 
-use super::chain::{ChainRun, McmcDraws};
+use super::chain::{ChainRun, McmcDraws, Transition};
 use super::start::Search;
 use crate::error::{Error, Result};
 use crate::inference::LogDensity;
@@ -288,9 +288,25 @@ fn run_chain(
     let mut run = ChainRun::default();
     let start = Instant::now();
     for draw in 0..warmup + draws {
-        let (position, info) = sampler.draw().map_err(|error| explain(&error))?;
         let kept = draw >= warmup;
-        run.push(position, kept, info.diverging, info.num_steps, info.step_size);
+        let info = if kept {
+            let (position, _, told, info) = sampler.expanded_draw().map_err(|error| explain(&error))?;
+            let transition = Transition {
+                log_density: told.point.logp,
+                accept: told.adapt.step_size.mean_tree_accept,
+                step_size: info.step_size,
+                depth: told.depth,
+                leapfrogs: info.num_steps,
+                diverging: info.diverging,
+                energy: told.point.kinetic_energy - told.point.logp,
+            };
+            run.push(position, transition);
+            info
+        } else {
+            let (_, info) = sampler.draw().map_err(|error| explain(&error))?;
+            run.warm_up(info.num_steps);
+            info
+        };
         if draw + 1 == warmup {
             run.warmup_time = start.elapsed();
         }
