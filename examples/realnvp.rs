@@ -87,11 +87,12 @@ fn example(options: &Options, report: &mut Report) -> Result<()> {
     let title = format!("Draws from a density of {}", data.name);
     let top = (data.levels - 1) as f32;
     let draws = outputs.to_vec()?;
-    let grid = draws.chunks(data.pixels).fold(ImageGrid::new(title, data.side(), SIDE), |grid, image| {
-        // A draw is a level and a fraction of the next one.
-        let image: Vec<f32> = image.iter().map(|x| x.floor() / top).collect();
-        grid.image("", &image)
-    });
+    let grid =
+        draws.chunks(data.pixels).fold(ImageGrid::new(title, data.side(), SIDE), |grid, image: &[f32]| {
+            // A draw is a level and a fraction of the next one.
+            let image: Vec<f32> = image.iter().map(|x| x.floor() / top).collect();
+            grid.image("", &image)
+        });
     grid.save("out/realnvp/samples.png")?;
     println!("Drawn: out/realnvp/samples.png.");
     Ok(())

@@ -85,7 +85,7 @@ impl Lengths {
         }
         let place = |(n, &length): (usize, &usize)| n * steps + length.saturating_sub(1);
         let places: Vec<usize> = self.lengths.iter().enumerate().map(place).collect();
-        let last: Var<(usize, usize), E> = x.reshape((count * steps, features))?.gather::<usize>(&places)?;
+        let last: Var<(usize, usize), E> = x.reshape((count * steps, features))?.gather(&places)?;
         Var::from_value(keep_rows(last.value(), &self.go_on_at(0))?)
     }
 
