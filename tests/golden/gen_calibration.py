@@ -32,9 +32,12 @@ def rows(n, k, concentration):
 
 
 def adaptive_ece(probs, labels, bins=15):
+    """Bins of equal counts; rows of one confidence share a bin, that of the first of them."""
     confidence, right = probs.max(axis=1), probs.argmax(axis=1) == labels
-    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    return float(sum(len(p) * abs(right[p].mean() - confidence[p].mean()) for p in parts if len(p)) / len(labels))
+    edges = [confidence[part].max() for part in np.array_split(np.argsort(confidence), bins) if len(part)]
+    bin_of = np.searchsorted(edges, confidence)
+    parts = [bin_of == index for index in np.unique(bin_of)]
+    return float(sum(p.sum() * abs(right[p].mean() - confidence[p].mean()) for p in parts) / len(labels))
 
 
 def classification(n, k, concentration, binary=False):

@@ -257,7 +257,7 @@ fn a_padded_sequence_attends_as_it_does_alone() -> Result<()> {
                 value_and_gradients(&mut made, || {
                     let x: Sequences = ed::params::param_as("x", || Var::zeros((4usize, 7usize, FEATURES)))?;
                     let y = layer.forward((x, Lengths::new(LENGTHS)))?;
-                    outputs.push(y.to_vec()?);
+                    outputs.push(y.detach().to_vec()?);
                     Ok((y * &weights).sum())
                 })
             })?;

@@ -212,7 +212,7 @@ fn a_condition_outside_of_the_support_names_the_site() {
     let said = message(condition(positive, values!["scale" => scalar(-1.0)]).run());
     assert_eq!(said, "at the site `scale`: HalfNormal: the value must be finite and not negative, got -1");
     let said = message(condition(two, values!["x" => Var::from([1.0, f64::NAN])]).run());
-    assert!(said.starts_with("at the site `x`: Normal: ") && said.ends_with("got NaN"), "{said}");
+    assert!(said.starts_with("at the site `x`: Normal: ") && said.ends_with("got NaN at [1]"), "{said}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod given_params;
 mod gp;
 mod handlers;
 mod hostile;
+mod hostile_quick;
 mod laws_of_inference;
 mod laws_of_layers;
 mod laws_of_processes;

@@ -248,14 +248,15 @@ fn a_padded_sequence_is_the_sequence_alone_in_values_states_and_gradients() -> R
                 let x = padded(&LENGTHS, fill)?;
                 let y = layer.forward((&x, &lengths))?;
                 let (again, state) = layer.forward(((&x, &lengths), layer.zero_state(BATCH)))?;
-                for (a, b) in y.to_vec()?.into_iter().zip(again.to_vec()?) {
+                for (a, b) in y.detach().to_vec()?.into_iter().zip(again.detach().to_vec()?) {
                     close(a, b, "with a state and without");
                 }
                 let hidden = state.hidden().transpose()?.unwrap_or_else(|| Var::zeros((BATCH, UNITS)));
-                for (a, b) in hidden.to_vec()?.into_iter().zip(lengths.last(&y)?.to_vec()?) {
+                for (a, b) in hidden.detach().to_vec()?.into_iter().zip(lengths.last(&y)?.detach().to_vec()?)
+                {
                     close(a, b, "the state is that of the last step");
                 }
-                (outputs, states) = (y.to_vec()?, hidden.to_vec()?);
+                (outputs, states) = (y.detach().to_vec()?, hidden.detach().to_vec()?);
                 Ok((y * &weights).sum() + hidden.sum())
             };
             let (_, gradients) = seed(2, || value_and_gradients(&mut made, loss))?;
@@ -270,14 +271,19 @@ fn a_padded_sequence_is_the_sequence_alone_in_values_states_and_gradients() -> R
             for (n, &length) in LENGTHS.iter().enumerate() {
                 let (y, state) = layer.forward((alone(n, length)?, layer.zero_state(1)))?;
                 let (own, behind) = outputs[n * STEPS * UNITS..][..STEPS * UNITS].split_at(length * UNITS);
-                y.to_vec()?.into_iter().zip(own).for_each(|(a, &b)| close(a, b, W::NAME));
+                y.detach().to_vec()?.into_iter().zip(own).for_each(|(a, &b)| close(a, b, W::NAME));
                 assert!(behind.iter().all(|y| *y == 0.0), "zeros behind the end");
                 let own: Var<(usize, usize), f64> = weights.at(n)?;
                 let own = Var::from_vec(own.to_vec()?[..length * UNITS].to_vec(), (1usize, length, UNITS))?;
                 sum = sum + (y * own).sum();
                 if let Some(hidden) = state.hidden().transpose()? {
                     let expected = &states[n * UNITS..][..UNITS];
-                    hidden.to_vec()?.into_iter().zip(expected).for_each(|(a, &b)| close(a, b, "state"));
+                    hidden
+                        .detach()
+                        .to_vec()?
+                        .into_iter()
+                        .zip(expected)
+                        .for_each(|(a, &b)| close(a, b, "state"));
                     sum = sum + hidden.sum();
                 }
             }

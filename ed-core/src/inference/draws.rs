@@ -217,7 +217,7 @@ impl Draws {
     /// draws.insert("w", "f64", Dims::vector(2), vec![1.0, 2.0, 3.0, 4.0])?;
     /// let scalars: Vec<_> = draws.scalars().collect();
     /// assert_eq!(scalars[1], ("w[1]".to_owned(), vec![vec![2.0, 4.0]]));
-    /// # Ok::<(), ed_core::error::Error>(())
+    /// # Ok::<(), ed_core::Error>(())
     /// ```
     pub fn scalars(&self) -> impl Iterator<Item = (String, Vec<Vec<f64>>)> + '_ {
         self.sites.iter().flat_map(|site| {

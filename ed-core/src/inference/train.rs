@@ -49,6 +49,7 @@ use crate::trace::with_key;
 /// assert_eq!(outputs.len(), 8);
 /// # Ok(()) }
 /// ```
+#[must_use = "a training does nothing until `run` or `step`"]
 pub struct Train<F> {
     program: F,
     num_examples: usize,

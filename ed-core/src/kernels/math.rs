@@ -116,7 +116,7 @@ pub fn ln_and_distance<A: Arch, T: Real>(x: T, c: T) -> (T, T) {
 /// `exp x` and how much more it is, as a part of it: the rounding error that the first number has, to a tenth of it.
 pub fn exp_and_lost<A: Arch>(x: f64) -> (f64, f64) {
     let value = exp::<A, f64>(x);
-    if !(value >= f64::MIN_POSITIVE && value < f64::INFINITY) {
+    if !(f64::MIN_POSITIVE..f64::INFINITY).contains(&value) {
         return (value, 0.0);
     }
     let (k, m) = value.decompose();

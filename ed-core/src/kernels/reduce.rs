@@ -210,7 +210,7 @@ impl<T: Real> Kernel for LogSumExp<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) {
-        let rows = self.x.chunks(ROW_BLOCK * self.columns);
+        let rows = self.x.chunks(ROW_BLOCK.saturating_mul(self.columns));
         for ((largest, added), x) in
             self.largest.chunks_mut(ROW_BLOCK).zip(self.added.chunks_mut(ROW_BLOCK)).zip(rows)
         {
@@ -256,7 +256,7 @@ impl<T: Real> Kernel for LogSoftmax<'_, T> {
 
     #[inline(always)]
     fn run<A: Arch>(self) {
-        let size = ROW_BLOCK * self.columns;
+        let size = ROW_BLOCK.saturating_mul(self.columns);
         for (out, x) in self.out.chunks_mut(size).zip(self.x.chunks(size)) {
             let [largest, added] = rows_log_sum_exp::<A, T>(x, self.columns);
             let rows = out.chunks_exact_mut(self.columns).zip(x.chunks_exact(self.columns));

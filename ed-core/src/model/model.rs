@@ -13,7 +13,7 @@ use crate::error::Result;
 /// let model = || observe_as("y", Normal::standard((2usize,))?, &data);
 /// // A handled model is a model.
 /// let whole = tape(&model)?.1.log_prob()?.item()?;
-/// let half = tape(&scale(&model, 0.5))?.1.log_prob()?.item()?;
+/// let half = tape(&scale(&model, 0.5)?)?.1.log_prob()?.item()?;
 /// assert!((half - 0.5 * whole).abs() < 1e-12);
 /// # Ok(()) }
 /// ```

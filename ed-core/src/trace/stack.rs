@@ -360,7 +360,7 @@ pub fn fresh_key(purpose: &str) -> Result<Key> {
 /// use ed::prelude::*;
 /// use ed::trace::without_noise;
 ///
-/// let refused = seed(0, || without_noise("Coupling", || sample_as("z", Normal::new(0.0f64, 1.0)?)));
+/// let refused = seed(0, || without_noise("Coupling", || sample_as("z", Normal::<(), f64>::new(0.0, 1.0)?)));
 /// assert!(refused.unwrap_err().to_string().contains("`z` would be drawn"));
 /// ```
 pub fn without_noise<T>(of: &'static str, program: impl FnOnce() -> Result<T>) -> Result<T> {

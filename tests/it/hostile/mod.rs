@@ -11,7 +11,8 @@ mod grid;
 mod maps;
 mod operations;
 mod sizes;
-#[allow(dead_code)]
+// The table of families belongs to the laws of distributions; `tests/slow` has no other way to it.
+#[allow(dead_code, clippy::duplicate_mod)]
 #[path = "../distributions/subjects.rs"]
 mod subjects;
 
@@ -21,6 +22,7 @@ pub use grid::{Grid, Report};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     /// Some numbers: seconds.
+    #[allow(dead_code)]
     Quick,
     /// All numbers: minutes.
     #[allow(dead_code)]
@@ -35,12 +37,4 @@ pub fn run(form: Form) -> Report {
         maps::run(grid, form);
         families::run(grid, form);
     })
-}
-
-#[test]
-fn hostile_numbers_and_sizes_give_a_number_an_error_or_a_nan_with_a_reason() {
-    let report = run(Form::Quick);
-    println!("{report}");
-    assert!(report.calls > 20_000, "{report}");
-    assert!(report.is_clean(), "{report}");
 }

@@ -3,7 +3,7 @@
 use super::grid::Grid;
 use ed::prelude::*;
 
-const HUGE: [usize; 6] = [0, 1, 1 << 31, 1 << 45, 1 << 63, usize::MAX];
+const HUGE: [usize; 5] = [0, 1, 1 << 45, 1 << 63, usize::MAX];
 
 fn matrix(grid: &mut Grid, a: usize, b: usize) {
     let sizes = [a as f64, b as f64];
@@ -13,7 +13,7 @@ fn matrix(grid: &mut Grid, a: usize, b: usize) {
     if empty.is_some() != (count == 0) {
         grid.fault("no numbers do not fill a tensor that has some");
     }
-    let full = if count > 1 << 40 || count < 1 << 20 {
+    let full = if !(1 << 20..=1 << 40).contains(&count) {
         grid.call("Var", "zeros", &sizes, || Var::<(usize, usize), f32>::zeros((a, b)).check())
     } else {
         None

@@ -20,7 +20,7 @@ impl Sampler<2> for Binomial {
         fill_uniform_from(search_key, start, out);
         for (i, out) in out.iter_mut().enumerate() {
             let (n, logit) = (total[i], logit[i]);
-            if !(n >= 0.0 && n < f64::INFINITY && n.floor() == n) || logit.is_nan() {
+            if !((0.0..f64::INFINITY).contains(&n) && n.floor() == n) || logit.is_nan() {
                 *out = f64::NAN;
                 continue;
             }
