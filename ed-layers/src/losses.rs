@@ -136,7 +136,7 @@ mod tests {
         for (label, said) in
             [(-1.0, "-1"), (2.0, "2"), (0.5, "0.5"), (f32::NAN, "NaN"), (f32::INFINITY, "inf")]
         {
-            let refused = message(sigmoid_cross_entropy(&logits, &Var::from([1.0, label, 0.0])));
+            let refused = message(sigmoid_cross_entropy(&logits, Var::from([1.0, label, 0.0])));
             assert_eq!(
                 refused,
                 format!("sigmoid_cross_entropy: the value must be 0 or 1, got {said} at [1]")
@@ -156,12 +156,12 @@ mod tests {
     #[test]
     fn infinite_logits_have_losses_and_nan_has_none() -> Result<()> {
         let inf = f64::INFINITY;
-        assert_eq!(sigmoid_cross_entropy(&Var::from([inf, -inf]), &Var::from([1.0, 0.0]))?.item()?, 0.0);
-        assert_eq!(sigmoid_cross_entropy(&Var::from([inf]), &Var::from([0.0]))?.item()?, inf);
+        assert_eq!(sigmoid_cross_entropy(Var::from([inf, -inf]), Var::from([1.0, 0.0]))?.item()?, 0.0);
+        assert_eq!(sigmoid_cross_entropy(Var::from([inf]), Var::from([0.0]))?.item()?, inf);
         // Far out the loss keeps its digits: softplus(-40) = 4.248354255291589e-18.
-        let far = sigmoid_cross_entropy(&Var::from([40.0f64]), &Var::from([1.0]))?.item()?;
+        let far = sigmoid_cross_entropy(Var::from([40.0f64]), Var::from([1.0]))?.item()?;
         approx::assert_relative_eq!(far, 4.248354255291589e-18, max_relative = 1e-14);
-        let refused = message(sigmoid_cross_entropy(&Var::from([0.0, f64::NAN]), &Var::from([1.0, 0.0])));
+        let refused = message(sigmoid_cross_entropy(Var::from([0.0, f64::NAN]), Var::from([1.0, 0.0])));
         assert_eq!(refused, "sigmoid_cross_entropy: `logits` must be numbers, got NaN at [1]");
         for bad in [[0.0, inf], [0.0, f64::NAN], [-inf, -inf]] {
             let logits = Var::from_vec([[0.5, 0.5], bad].concat(), (2usize, 2usize))?;
@@ -184,9 +184,9 @@ mod tests {
             assert!(refused.contains("with at least one number, got [0, 3]"), "{refused}");
         }
         let nan = Var::from([1.0, f64::NAN]);
-        let refused = message(mean_squared_error(&Var::from([1.0, 2.0]), &nan));
+        let refused = message(mean_squared_error(Var::from([1.0, 2.0]), &nan));
         assert_eq!(refused, "mean_squared_error: `targets` must be numbers, got NaN at [1]");
-        let refused = message(mean_squared_error(&nan, &Var::from([1.0, 2.0])));
+        let refused = message(mean_squared_error(&nan, Var::from([1.0, 2.0])));
         assert_eq!(refused, "mean_squared_error: `predictions` must be numbers, got NaN at [1]");
     }
 }

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(density.at(-0.01), 0.0);
         assert!(density.range().0 >= 0.0);
         for x in [0.01, 0.1, 0.5, 1.0, 2.0] {
-            let (ours, exact) = (density.at(x), (-x as f64).exp());
+            let (ours, exact) = (density.at(x), (-x).exp());
             assert!((ours - exact).abs() < 0.06, "{x}: {ours} and {exact}");
         }
     }
