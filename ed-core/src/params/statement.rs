@@ -12,8 +12,8 @@ use crate::trace::{Owning, SiteName, full_name, own, owning, two_layers};
 
 /// A trainable tensor with a name: the value in the store in force, or the initial one where no store is in force.
 ///
-/// Under [`value_and_gradients`], and so in variational inference, the value is watched and a missing one is added to
-/// the store; under [`with_params`], and so in predictions, a missing one is an error. Samplers and joint densities move
+/// Under [`value_and_gradients`](super::value_and_gradients), and so in variational inference, the value is watched and a missing one is added to
+/// the store; under [`with_params`](super::with_params), and so in predictions, a missing one is an error. Samplers and joint densities move
 /// no parameter and refuse a model that reads one which no store gives. Any model or guide can have such parameters: the weights of a network, hyperparameters, a guide's
 /// locations and scales. They are unconstrained: write `param_as(…)?.exp()` for a positive one.
 /// Names get the prefixes of the sub-models around them.
@@ -100,7 +100,7 @@ pub fn state_as<S: Shape, E: Float>(
 /// fails, or whose loss is not finite, leaves no trace: the value is the former one again.
 ///
 /// # Errors
-/// Those of [`Params::set`].
+/// Those of [`Params::set`](super::Params::set).
 pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E>) -> Result<()> {
     let name = full_name(&name.into());
     let scope = keeper().filter(|_| capture::counts());
@@ -112,7 +112,7 @@ pub fn set_state<S: Shape, E: Float>(name: impl Into<SiteName>, value: &Var<S, E
     Ok(())
 }
 
-/// Whether the program is being trained: run for its gradients by [`value_and_gradients`]. Dropout drops and batch
+/// Whether the program is being trained: run for its gradients by [`value_and_gradients`](super::value_and_gradients). Dropout drops and batch
 /// normalisation looks at the batch then, and only then.
 pub fn is_training() -> bool {
     !capture::probes() && keeper().is_some_and(|scope| scope.borrow().tapes.is_some())
