@@ -7,8 +7,40 @@ use ed::distributions::erased::AnyDistribution;
 use ed::prelude::*;
 use ed::tensor::AnyVar;
 
-/// Family, call, and why NaN is the answer.
-const DOCUMENTED: &[(&str, &str, &str)] = &[];
+/// Why NaN is the answer where single precision cannot hold what the answer is made of.
+const BEYOND: &str = "its terms are beyond the largest f32 and of both signs; f64 has it";
+
+/// The NaNs that have a reason: family, call, and why.
+const DOCUMENTED: &[(&str, &str, &str)] = &[
+    ("Beta", "entropy f32", BEYOND),
+    ("Chi2", "entropy f32", BEYOND),
+    ("Gamma", "entropy f32", BEYOND),
+    ("Gamma", "log_prob f32", BEYOND),
+    ("InverseGamma", "entropy f32", BEYOND),
+    ("StudentT", "entropy f32", BEYOND),
+    ("Weibull", "entropy f32", BEYOND),
+    ("Weibull", "log_prob f32", BEYOND),
+    ("Weibull", "variance f32", BEYOND),
+    ("LogNormal", "variance f32", BEYOND),
+    ("LogNormal", "kl to itself f32", "a scale of 1e-40 has a reciprocal beyond the largest f32"),
+    ("Normal", "kl to itself f32", "a scale of 1e-40 has a reciprocal beyond the largest f32"),
+    (
+        "Geometric",
+        "entropy",
+        "a probability that rounds to 0 has no finite mean to weigh the entropy of a trial with",
+    ),
+    (
+        "Geometric",
+        "entropy f32",
+        "a probability that rounds to 0 has no finite mean to weigh the entropy of a trial with",
+    ),
+    ("Poisson", "log_prob", "an infinite log-rate is an infinite rate, which has no law of counts"),
+    ("Poisson", "log_prob f32", "an infinite log-rate is an infinite rate, which has no law of counts"),
+    ("StudentT", "mean", "it does not exist for one degree of freedom or fewer"),
+    ("StudentT", "mean f32", "it does not exist for one degree of freedom or fewer"),
+    ("StudentT", "variance", "it does not exist for one degree of freedom or fewer"),
+    ("StudentT", "variance f32", "it does not exist for one degree of freedom or fewer"),
+];
 
 fn read(x: &AnyVar) -> Result<Vec<f64>> {
     match x {
